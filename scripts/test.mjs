@@ -1,0 +1,91 @@
+/**
+ * The gate. Runs every check to its end, also after one has failed, and closes with one line that sums them up.
+ *
+ *   node scripts/test.mjs         what a machine with nothing but Node can run
+ *   node scripts/test.mjs --all   also test/system, which drives servers, a browser and PHP of the distribution
+ *
+ * A check that is not a test run counts as one test.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const reports = mkdtempSync(join(tmpdir(), 'ara-test-'));
+const all = process.argv.includes('--all');
+const MINIMUM_COVERAGE = JSON.stringify({ global: { lines: 80, statements: 80, functions: 80, branches: 80 } });
+
+const tool = (bin, ...args) => [join(root, 'node_modules', bin), ...args];
+const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', ...args) });
+const check = (...command) => ({ jest: false, command });
+
+const STEPS = {
+  types: check(...tool('typescript/bin/tsc', '-p', 'tsconfig.check.json')),
+  lint: check(...tool('eslint/bin/eslint.js', 'src', 'test')),
+  format: check(...tool('prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.')),
+  boundaries: check(...tool('dependency-cruiser/bin/dependency-cruise.mjs', 'src', 'test')),
+  build: check(...tool('@nestjs/cli/bin/nest.js', 'build')),
+  'unit and contract': jest(
+    ...['--roots', 'src', 'test/contract', '--coverage'],
+    ...['--coverageReporters', 'text-summary', 'lcov', '--coverageThreshold', MINIMUM_COVERAGE],
+  ),
+  service: jest('--roots', 'test', '--testPathIgnorePatterns', '<rootDir>/test/contract/', '<rootDir>/test/system/'),
+  ...(all && {
+    packages: check('scripts/ensure-packages.mjs'),
+    system: jest('--roots', 'test', '--testPathPatterns', 'test/system/'),
+  }),
+};
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+for (const [name, step] of Object.entries(STEPS)) {
+  const startedAt = Date.now();
+  console.log(`\n── ${name}`);
+  const { passed, failed, skipped } = await count(name, step);
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  if (failed > 0) failures.push(name);
+  console.log(`── ${name}: ${failed > 0 ? 'FAILED' : 'ok'} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
+}
+rmSync(reports, { recursive: true });
+if (failures.length > 0) console.log(`\nFailed: ${failures.join(', ')}`);
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+async function count(name, { jest: isJest, command }) {
+  const report = join(reports, `${name.replaceAll(' ', '-')}.json`);
+  const succeeded = await run(isJest ? [...command, '--json', '--outputFile', report] : command);
+  if (!isJest) return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1, skipped: 0 };
+  const { passed, failed, skipped } = read(report);
+  // Coverage below the minimum, or a crash: a failure that no test stands for.
+  return { passed, failed: !succeeded && failed === 0 ? 1 : failed, skipped };
+}
+
+function read(report) {
+  try {
+    const result = JSON.parse(readFileSync(report, 'utf8'));
+    return {
+      passed: result.numPassedTests,
+      failed: result.numFailedTests + result.numRuntimeErrorTestSuites,
+      skipped: result.numPendingTests + result.numTodoTests,
+    };
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+function run(command) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, command, {
+      // The service that the tests start is the one that the step above has built.
+      env: { ...process.env, ARA_TEST_BUILT: '1' },
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    child.on('error', () => resolve(false));
+    child.on('exit', (code) => resolve(code === 0));
+  });
+}
