@@ -1,0 +1,24 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { AraConfig } from './config/ara-config';
+import { ConfigModule } from './config/config.module';
+import { RealtimeModule } from './realtime/realtime.module';
+import { RestModule } from './rest/rest.module';
+import { RuntimeModule } from './runtime/runtime.module';
+import { TelemetryModule } from './telemetry/telemetry.module';
+
+/** The composition root. */
+@Module({})
+export class AppModule {
+  static async forRoot(config: AraConfig, version: string): Promise<DynamicModule> {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.forRoot(config),
+        await TelemetryModule.forRoot(config, version),
+        RuntimeModule,
+        RestModule,
+        RealtimeModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { ConnectionRegistry } from './connection-registry';
+import { ConnectionMetrics } from './connection.metrics';
+import { Flusher } from './flusher';
+import { SlowReaders } from './slow-readers';
+
+/** The open connections of this node and how frames reach their sockets. */
+@Module({
+  providers: [ConnectionRegistry, ConnectionMetrics, Flusher, SlowReaders],
+  exports: [ConnectionRegistry, ConnectionMetrics, Flusher, SlowReaders],
+})
+export class ConnectionModule {}

@@ -1,0 +1,128 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { ClusterBus, NOTHING_REACHED, type Reach, type RelayedDelivery } from '../cluster/cluster-bus';
+import { Clock } from '../notification/clock';
+import type { Delivery, DeliveryReport, UserOutcome } from '../notification/delivery';
+import type { UserId } from '../notification/ids';
+import { expiresAt } from '../notification/notification';
+import { isStorable, type Target, type TenantScope, usersOf } from '../notification/target';
+import { type Kept, QueueService } from '../queue/queue.service';
+import { DispatchStatistics } from './dispatch-statistics';
+import { type Intake, IntakeService } from './intake.service';
+import { NodeDelivery } from './node-delivery';
+import { Recipients } from './recipients';
+
+/**
+ * The one door: every edge hands its deliveries here. Store first, send second; what is stored is deleted when
+ * SettlementService knows that it arrived (docs/architecture.md, "one door").
+ */
+@Injectable()
+export class DispatcherService implements OnModuleInit {
+  constructor(
+    private readonly intake: IntakeService,
+    private readonly node: NodeDelivery,
+    private readonly bus: ClusterBus,
+    private readonly queue: QueueService,
+    private readonly recipients: Recipients,
+    private readonly statistics: DispatchStatistics,
+    private readonly clock: Clock,
+  ) {}
+
+  onModuleInit(): void {
+    this.bus.onRelay((relayed) => this.node.deliver(relayed));
+  }
+
+  /**
+   * Stores, sends, relays. Rejects with AraError QUEUE_UNAVAILABLE when it can neither keep the notification nor knows
+   * all of its users to be connected; then nothing was sent.
+   */
+  async dispatch(delivery: Delivery): Promise<DeliveryReport> {
+    return this.send(await this.intake.take(delivery));
+  }
+
+  /** Stores all that are to be kept, and sends only when all are; else rejects with QUEUE_UNAVAILABLE and sends nothing. */
+  async dispatchAtomically(deliveries: readonly Delivery[]): Promise<DeliveryReport[]> {
+    const reports: DeliveryReport[] = [];
+    for (const intake of await this.intake.takeAll(deliveries)) reports.push(await this.send(intake));
+    return reports;
+  }
+
+  /** Whether somebody is connected who would receive it, or a queue would keep it. */
+  async isDeliverable(tenant: TenantScope, target: Target): Promise<boolean> {
+    if (isStorable(target) && this.queue.isEnabled) return usersOf(target).length > 0;
+    return this.recipients.someoneIsConnected(tenant, target);
+  }
+
+  private async send({ delivery, frame, storage }: Intake): Promise<DeliveryReport> {
+    if (storage.kind === 'expired' || storage.kind === 'duplicate') return notSent(delivery, storage.kind);
+    const { tenant, notification } = delivery;
+    const kept = storage.kind === 'kept' ? storage.kept : undefined;
+    const target = kept === undefined ? delivery.target : narrowed(delivery.target, kept.users);
+    const end = expiresAt(notification);
+    const relayed: RelayedDelivery = {
+      id: notification.id,
+      tenant,
+      target,
+      frame,
+      expiresAt: end === Number.POSITIVE_INFINITY ? undefined : end,
+      keptUntil: kept?.expiresAt,
+    };
+    const elsewhere = this.bus.relay(relayed);
+    const here = await this.node.deliver(relayed);
+    const reach = combined(here, (await elsewhere).reach);
+    this.statistics.countSent(tenant, target.kind);
+    this.statistics.observeLatency(this.clock.now() - notification.occurredAt);
+    return this.report(delivery, target, reach, kept);
+  }
+
+  private report(delivery: Delivery, target: Target, reach: Reach, kept: Kept | undefined): DeliveryReport {
+    const isQueued = (user: UserId): boolean => kept !== undefined && !reach.users.has(user);
+    const queuedCount = isStorable(target) ? usersOf(target).filter(isQueued).length : 0;
+    if (queuedCount > 0) this.queue.countEnqueued(queuedCount);
+    return {
+      id: delivery.notification.id,
+      deliveredTo: reach.delivered,
+      failed: reach.failed,
+      queuedCount,
+      durable: kept?.durable ?? false,
+      duplicate: false,
+      expired: false,
+      ...(target.kind === 'users' ? { perUser: outcomes(target.users, reach, isQueued) } : {}),
+      ...(target.kind === 'channels' ? { perChannel: reach.channels } : {}),
+    };
+  }
+}
+
+function narrowed(target: Target, users: readonly UserId[]): Target {
+  return target.kind === 'users' && users.length !== target.users.length ? { kind: 'users', users } : target;
+}
+
+function notSent(delivery: Delivery, why: 'expired' | 'duplicate'): DeliveryReport {
+  const nothing = { deliveredTo: 0, failed: 0, queuedCount: 0, durable: false };
+  return { id: delivery.notification.id, ...nothing, expired: why === 'expired', duplicate: why === 'duplicate' };
+}
+
+function combined(here: Reach, elsewhere: Reach): Reach {
+  if (elsewhere === NOTHING_REACHED) return here;
+  return {
+    delivered: here.delivered + elsewhere.delivered,
+    failed: here.failed + elsewhere.failed,
+    users: summed(here.users, elsewhere.users),
+    channels: summed(here.channels, elsewhere.channels),
+  };
+}
+
+function summed<K>(left: ReadonlyMap<K, number>, right: ReadonlyMap<K, number>): ReadonlyMap<K, number> {
+  const sum = new Map(left);
+  for (const [key, count] of right) sum.set(key, (sum.get(key) ?? 0) + count);
+  return sum;
+}
+
+function outcomes(
+  users: readonly UserId[],
+  reach: Reach,
+  isQueued: (user: UserId) => boolean,
+): ReadonlyMap<UserId, UserOutcome> {
+  return new Map(
+    users.map((user) => [user, { connections: reach.users.get(user) ?? 0, queued: isQueued(user) }] as const),
+  );
+}

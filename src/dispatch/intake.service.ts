@@ -1,0 +1,113 @@
+import { Injectable } from '@nestjs/common';
+import { OnceClaims } from '../cluster/once-claims';
+import { ConnectionRegistry } from '../connection/connection-registry';
+import { AraError } from '../notification/ara-error';
+import { Clock } from '../notification/clock';
+import type { Delivery } from '../notification/delivery';
+import { DEFAULT_TENANT, type TenantId } from '../notification/ids';
+import { hasExpired } from '../notification/notification';
+import { StoreUnavailableError } from '../notification/store-unavailable';
+import { EVERY_TENANT, isStorable, type TenantScope, usersOf } from '../notification/target';
+import type { Frame } from '../protocol/frame';
+import { notificationFrame } from '../protocol/server-message';
+import { type Kept, QueueService } from '../queue/queue.service';
+import { Recipients } from './recipients';
+
+/** When a client whose notification could be neither kept nor sent should try again. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** A delivery that was taken in: encoded at most once, and what the store said of it. */
+export interface Intake {
+  readonly delivery: Delivery;
+  readonly frame: Frame;
+  readonly storage: Storage;
+}
+
+export type Storage =
+  /** Not to be kept: the queue is off, or the target is a group. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'kept'; readonly kept: Kept }
+  /** Another node, or an earlier message, was first. */
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'expired' }
+  /** The store is out of reach, but everybody it is for is connected. */
+  | { readonly kind: 'live-only' };
+
+/** The first step of a dispatch: decides whether a delivery is still due and new, and stores what is to be kept. */
+@Injectable()
+export class IntakeService {
+  constructor(
+    private readonly queue: QueueService,
+    private readonly claims: OnceClaims,
+    private readonly registry: ConnectionRegistry,
+    private readonly recipients: Recipients,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Rejects with AraError QUEUE_UNAVAILABLE when the store is out of reach and not all users are known to be connected. */
+  async take(delivery: Delivery): Promise<Intake> {
+    const frame = notificationFrame(delivery.notification, delivery.target);
+    return { delivery, frame, storage: await this.store(delivery, frame) };
+  }
+
+  /** All or none: when one cannot be kept, what was stored of the others is taken back and the first failure is thrown. */
+  async takeAll(deliveries: readonly Delivery[]): Promise<Intake[]> {
+    const results = await Promise.allSettled(deliveries.map((delivery) => this.take(delivery)));
+    const taken = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure === undefined) return taken;
+    await Promise.allSettled(taken.map((intake) => this.takeBack(intake)));
+    throw failure.reason;
+  }
+
+  private async takeBack({ delivery, storage }: Intake): Promise<void> {
+    if (storage.kind !== 'kept') return;
+    const tenant = homeOf(delivery.tenant);
+    const { id } = delivery.notification;
+    await Promise.all(storage.kept.users.map((user) => this.queue.commit({ tenant, user, id })));
+  }
+
+  private async store(delivery: Delivery, frame: Frame): Promise<Storage> {
+    const { target, notification, dedupeKey } = delivery;
+    if (hasExpired(notification, this.clock.now())) return { kind: 'expired' };
+    if (!this.queue.isEnabled || !isStorable(target)) return this.claim(dedupeKey, { kind: 'none' });
+    const users = usersOf(target);
+    const tenant = homeOf(delivery.tenant);
+    const here = this.registry.tenant(tenant);
+    try {
+      const kept = await this.queue.keep({
+        tenant,
+        users,
+        notification,
+        json: frame.json,
+        dedupeKey,
+        isPresent: (user) => (here?.ofUser(user).length ?? 0) > 0,
+      });
+      return kept.users.length === 0 && users.length > 0 ? { kind: 'duplicate' } : { kind: 'kept', kept };
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      if (!(await this.recipients.allAreConnected(tenant, users))) throw unavailable(delivery, error);
+      return this.claim(dedupeKey, { kind: 'live-only' });
+    }
+  }
+
+  private async claim(dedupeKey: string | undefined, first: Storage): Promise<Storage> {
+    return dedupeKey === undefined || (await this.claims.claim(dedupeKey)) ? first : { kind: 'duplicate' };
+  }
+}
+
+/** The tenant under which entries are kept: an unscoped trigger leaves its to the default tenant. */
+export function homeOf(scope: TenantScope): TenantId {
+  return scope === EVERY_TENANT ? DEFAULT_TENANT : scope;
+}
+
+function unavailable(delivery: Delivery, cause: StoreUnavailableError): AraError {
+  return new AraError('QUEUE_UNAVAILABLE', `The queue store cannot be reached: ${cause.message}`, {
+    cause,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    details: {
+      notification_id: delivery.notification.id,
+      hint: 'It was not sent and is not promised. Send it again later; after a time-out it may still arrive with this id.',
+    },
+  });
+}

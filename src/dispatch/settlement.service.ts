@@ -1,0 +1,90 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AckService } from '../ack/ack.service';
+import { AraConfig } from '../config/ara-config';
+import type { Receipt, Taker } from '../connection/receipt';
+import { Clock } from '../notification/clock';
+import type { NotificationId } from '../notification/ids';
+import { QueueService } from '../queue/queue.service';
+import type { EntryRef } from '../queue/queue-store';
+
+/** How long a reader that took an entry from the store before it was committed may still bring it up. */
+const STRAGGLER_MS = 30_000;
+/** Commits that failed and are kept for another try; beyond it the entry is simply delivered again, with the same id. */
+const MAX_RETRIES_KEPT = 100_000;
+
+/**
+ * Decides when a stored notification has reached its user, and takes it out of the store: acknowledgements off, when
+ * the kernel took its bytes on one connection; on, when the user acknowledged it, or when it was written to an SSE
+ * stream while no WebSocket of the user could acknowledge it.
+ */
+@Injectable()
+export class SettlementService {
+  private readonly logger = new Logger(SettlementService.name);
+  #failed: EntryRef[] = [];
+
+  constructor(
+    private readonly queue: QueueService,
+    private readonly ack: AckService,
+    private readonly config: AraConfig,
+    private readonly clock: Clock,
+  ) {}
+
+  /** `isTracked`: a WebSocket of the user is sent it too and may acknowledge it. */
+  receipt(entry: EntryRef, expiresAt: number, isTracked: boolean): Receipt {
+    return new EntryReceipt(this, entry, expiresAt, isTracked);
+  }
+
+  /** The user has it for good. Resolves when the store knows; rejects when the store cannot be reached, and tries again later. */
+  async commit(entry: EntryRef): Promise<void> {
+    try {
+      await this.queue.commit(entry);
+    } catch (error) {
+      if (this.#failed.length < MAX_RETRIES_KEPT) this.#failed.push(entry);
+      throw error;
+    }
+  }
+
+  /** Repeats commits that failed. */
+  async retryFailed(): Promise<void> {
+    const failed = this.#failed;
+    this.#failed = [];
+    await Promise.allSettled(failed.map((entry) => this.commit(entry)));
+  }
+
+  /** The kernel took the entry's bytes on `taker`. */
+  written(receipt: EntryReceipt, taker: Taker): void {
+    if (this.awaitsAck(receipt, taker)) {
+      this.queue.recordDelivery(receipt.entry).catch(this.report);
+      return;
+    }
+    this.commit(receipt.entry).then(() => {
+      taker.settled(receipt, this.clock.now() + STRAGGLER_MS);
+    }, this.report);
+  }
+
+  private awaitsAck(receipt: EntryReceipt, taker: Taker): boolean {
+    if (!this.ack.isEnabled || !this.config.queue.redeliverUnacked) return false;
+    return taker.transport === 'websocket' || receipt.isTracked;
+  }
+
+  private readonly report = (error: unknown): void => {
+    this.logger.debug(`Could not settle a queue entry: ${error instanceof Error ? error.message : String(error)}`);
+  };
+}
+
+class EntryReceipt implements Receipt {
+  constructor(
+    private readonly settlement: SettlementService,
+    readonly entry: EntryRef,
+    readonly expiresAt: number,
+    readonly isTracked: boolean,
+  ) {}
+
+  get id(): NotificationId {
+    return this.entry.id;
+  }
+
+  taken(taker: Taker): void {
+    this.settlement.written(this, taker);
+  }
+}

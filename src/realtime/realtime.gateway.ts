@@ -1,0 +1,94 @@
+import type { IncomingMessage } from 'node:http';
+import { Logger } from '@nestjs/common';
+import { type OnGatewayConnection, WebSocketGateway } from '@nestjs/websockets';
+import type { RawData, WebSocket } from 'ws';
+import { AraConfig } from '../config/ara-config';
+import type { Connection } from '../connection/connection';
+import { Clock } from '../notification/clock';
+import { CLOSE } from '../protocol/close-reason';
+import { connectedFrame, errorFrame } from '../protocol/server-message';
+import { RateLimitService } from '../rate-limit/rate-limit.service';
+import { ClientCommands } from './client-commands';
+import type { Admitted } from './handshake';
+import { Inbox } from './inbox';
+import { retryMs } from './retry-hint';
+import { limitMessage, SessionService } from './session.service';
+import { WsSink } from './ws-sink';
+
+const BINARY_REFUSED = errorFrame('UNSUPPORTED_FORMAT', 'Binary messages are not supported');
+const TOO_MANY_MESSAGES = errorFrame('RATE_LIMITED', 'Too many messages, this one was dropped');
+
+/** WebSocket clients: from the 101 to the end of the socket. */
+@WebSocketGateway()
+export class RealtimeGateway implements OnGatewayConnection<WebSocket> {
+  private readonly logger = new Logger(RealtimeGateway.name);
+
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly commands: ClientCommands,
+    private readonly rateLimit: RateLimitService,
+    private readonly config: AraConfig,
+    private readonly clock: Clock,
+  ) {}
+
+  handleConnection(client: WebSocket, request: IncomingMessage, admitted: Admitted): void {
+    const sink = new WsSink(client, request.socket);
+    const connection = this.sessions.create(admitted.identity, sink, { hearsAllChannels: false });
+    client.on('error', (error) => {
+      this.logger.debug(`A client broke the protocol: ${error.message}`);
+    });
+    client.on('close', () => {
+      this.sessions.end(connection);
+    });
+    this.listen(client, connection);
+    this.open(connection).catch((error: unknown) => {
+      this.logger.error(`Could not open a session: ${error instanceof Error ? error.message : String(error)}`);
+      connection.close(CLOSE.overloaded);
+    });
+  }
+
+  private async open(connection: Connection): Promise<void> {
+    // Whatever the client says waits until it is registered.
+    connection.sink.pause();
+    const { tenant, user, identity } = connection;
+    const elsewhere = this.config.cluster.enabled
+      ? await this.sessions.countElsewhere(tenant, user)
+      : { tenant: 0, user: 0 };
+    if (!connection.isOpen) return;
+    const admission = this.sessions.admit(connection, elsewhere);
+    if (admission.kind === 'refused') {
+      connection.send(errorFrame('CONNECTION_LIMIT', limitMessage(admission, user)));
+      connection.close(CLOSE.connectionLimit);
+      return;
+    }
+    if (this.config.webSocket.sendConnected) connection.send(connectedFrame(identity.id, user, retryMs()));
+    await this.sessions.open(connection);
+    if (connection.isOpen) connection.sink.resume();
+  }
+
+  private listen(client: WebSocket, connection: Connection): void {
+    const bucket = this.rateLimit.messageBucket();
+    const inbox = new Inbox((text) => this.commands.handle(connection, text), connection.sink);
+    const alive = (): void => {
+      connection.lastActivity = this.clock.now();
+    };
+    client.on('ping', alive);
+    client.on('pong', alive);
+    client.on('message', (data: RawData, isBinary: boolean) => {
+      if (isBinary) {
+        connection.send(BINARY_REFUSED);
+        return;
+      }
+      alive();
+      if (bucket.take(connection.lastActivity)) inbox.take(textOf(data));
+      else connection.send(TOO_MANY_MESSAGES);
+    });
+  }
+}
+
+/** `ws` gives one Buffer for a text message, whatever its type says. */
+function textOf(data: RawData): string {
+  return Buffer.isBuffer(data)
+    ? data.toString()
+    : Buffer.concat(Array.isArray(data) ? data : [Buffer.from(data)]).toString();
+}

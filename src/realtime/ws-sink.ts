@@ -1,0 +1,64 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { Sink } from '../connection/sink';
+import type { CloseReason } from '../protocol/close-reason';
+import type { Frame } from '../protocol/frame';
+
+/** An empty ping (RFC 6455, 5.5.2): browsers answer it by themselves. */
+const PING = Buffer.from([0x89, 0x00]);
+
+/**
+ * Writes complete, shared frames to the socket below `ws`: its own `send` builds a header and several writes per
+ * message, which costs half of a fan-out. `ws` writes only control frames of its own to the same socket, so the two
+ * never interleave within a frame.
+ */
+export class WsSink extends Sink {
+  readonly transport = 'websocket';
+  readonly encoding = 'websocket';
+
+  constructor(
+    private readonly client: WebSocket,
+    private readonly socket: Socket,
+  ) {
+    super();
+  }
+
+  encode(frame: Frame): Buffer {
+    return frame.webSocket;
+  }
+
+  write(bytes: Buffer, onTaken?: () => void): void {
+    if (!this.socket.writable) return;
+    if (onTaken === undefined) this.socket.write(bytes);
+    else
+      this.socket.write(bytes, (error) => {
+        if (error == null) onTaken();
+      });
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  pause(): void {
+    this.client.pause();
+  }
+
+  resume(): void {
+    this.client.resume();
+  }
+
+  ping(): void {
+    this.write(PING);
+  }
+
+  close({ code, text }: CloseReason, graceMs: number): void {
+    if (code === undefined) this.client.close();
+    else this.client.close(code, text);
+    // A paused socket would never see the client's answer.
+    this.client.resume();
+    setTimeout(() => {
+      this.client.terminate();
+    }, graceMs).unref();
+  }
+}
