@@ -77,7 +77,7 @@ export class MemoryAckStore extends AckStore {
       return { kind: 'late' };
     }
     this.#pending.delete(name);
-    // Another node's clock may have been ahead when it was sent.
+    // The clock may have been set back.
     const latencyMs = Math.max(0, now - pending.sentAt);
     const totals = this.#totalsOf(ref.tenant);
     totals.pending--;
