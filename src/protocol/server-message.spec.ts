@@ -45,7 +45,7 @@ describe('renderNotification', () => {
       correlationId: hostile,
       traceparent: hostile,
     };
-    const rendered = renderNotification(notification);
+    const rendered = renderNotification(notification, true);
     expect(rendered).not.toMatch(/[\n\r]/);
     expect(JSON.parse(rendered)).toMatchObject({
       event_type: hostile,

@@ -15,9 +15,9 @@ export type ClientErrorCode =
 
 const RECONNECT_AFTER_SECONDS = 5;
 
-/** The frame of a notification; encoded when the first connection needs it. */
-export function notificationFrame(notification: Notification, target: Target): Frame {
-  return new Frame(() => renderNotification(notification), {
+/** The frame of a notification; encoded when the first connection needs it. `withTrace` tells clients its trace context. */
+export function notificationFrame(notification: Notification, target: Target, withTrace = false): Frame {
+  return new Frame(() => renderNotification(notification, withTrace), {
     event: 'notification',
     id: notification.id,
     priority: notification.priority,
@@ -26,14 +26,14 @@ export function notificationFrame(notification: Notification, target: Target): F
 }
 
 /** The JSON of a notification frame: the payload's text is spliced in as it came. */
-export function renderNotification(notification: Notification): string {
+export function renderNotification(notification: Notification, withTrace = false): string {
   const { id, occurredAt, eventType, payload, priority, source, ttlSeconds, audience, correlationId, traceparent } =
     notification;
   let metadata = `{"source":${JSON.stringify(source)},"priority":"${priority}"`;
   if (ttlSeconds !== undefined) metadata += `,"ttl":${ttlSeconds}`;
   if (audience !== undefined) metadata += `,"audience":${JSON.stringify(audience)}`;
   if (correlationId !== undefined) metadata += `,"correlation_id":${JSON.stringify(correlationId)}`;
-  if (traceparent !== undefined) metadata += `,"traceparent":${JSON.stringify(traceparent)}`;
+  if (withTrace && traceparent !== undefined) metadata += `,"traceparent":${JSON.stringify(traceparent)}`;
   return (
     `{"type":"notification","id":"${id}","occurred_at":"${new Date(occurredAt).toISOString()}",` +
     `"event_type":${JSON.stringify(eventType)},"payload":${payload},"metadata":${metadata}}}`

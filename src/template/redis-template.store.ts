@@ -18,7 +18,9 @@ export class RedisTemplateStore extends TemplateStore {
   }
 
   async create(tenant: TenantId, template: Template): Promise<boolean> {
-    return 1 === (await this.redis.run('template_create', (r) => r.hsetnx(keyOf(tenant), template.id, encode(template))));
+    return (
+      1 === (await this.redis.run('template_create', (r) => r.hsetnx(keyOf(tenant), template.id, encode(template))))
+    );
   }
 
   async find(tenant: TenantId, id: string): Promise<Template | undefined> {

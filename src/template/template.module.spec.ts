@@ -1,7 +1,9 @@
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { AraConfig } from '../config/ara-config';
+import { loadConfig } from '../config/load-config';
 import { Clock } from '../notification/clock';
+import { Metrics } from '../telemetry/metrics';
 import { MemoryTemplateStore } from './memory-template.store';
 import { TemplateModule } from './template.module';
 import { TemplateService } from './template.service';
@@ -10,10 +12,14 @@ import { TemplateStore } from './template-store';
 @Global()
 @Module({
   providers: [
-    { provide: AraConfig, useValue: { template: { backend: 'memory' } } },
+    {
+      provide: AraConfig,
+      useValue: loadConfig({ env: { JWT_SECRET: 'x'.repeat(16) + 'y'.repeat(16) }, cwd: '/nowhere' }).config,
+    },
+    { provide: Metrics, useValue: new Metrics() },
     { provide: Clock, useValue: { now: () => 0 } },
   ],
-  exports: [AraConfig, Clock],
+  exports: [AraConfig, Clock, Metrics],
 })
 class PlatformModule {}
 

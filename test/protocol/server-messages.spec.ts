@@ -32,7 +32,7 @@ const NOTIFICATION: Notification = {
 };
 
 function notification(changes: Partial<Notification>): Frame {
-  return notificationFrame({ ...NOTIFICATION, ...changes }, { kind: 'broadcast' });
+  return notificationFrame({ ...NOTIFICATION, ...changes }, { kind: 'broadcast' }, true);
 }
 
 /** Every message, as both transports may carry it. */

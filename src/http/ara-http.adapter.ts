@@ -1,0 +1,122 @@
+import { createServer, IncomingMessage, ServerResponse, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { NestApplicationOptions } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { RouteTable, type RouteLayer } from './route-table';
+
+/** Sees every request before Express; `express` hands it on. */
+export type FrontDoorHandler = (request: IncomingMessage, response: ServerResponse, express: () => void) => void;
+
+/** The part of an Express application that this file touches. */
+interface Express {
+  (request: IncomingMessage, response: ServerResponse): void;
+  readonly request: object;
+  readonly response: object;
+  readonly router: { strict: boolean; caseSensitive: boolean; readonly stack: readonly RouteLayer[] };
+  disable(setting: string): void;
+}
+
+/** Longer than the 60 s that load balancers keep an idle connection: the side that closes first must be theirs. */
+const KEEP_ALIVE_MS = 65_000;
+/** For headers, and for a whole request with its body; an open SSE stream has ended its request long before. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const IDLE_SWEEP_MS = 100;
+
+/**
+ * Express under Nest, with three differences: requests and responses are born with Express's prototypes (Express sets
+ * them on every request, which costs V8 more than all the rest of a small request), paths are matched exactly, and
+ * a front door stands before Express.
+ */
+export class AraHttpAdapter extends ExpressAdapter {
+  #frontDoor: FrontDoorHandler | undefined;
+  #routes: RouteTable | undefined;
+  #server: Server | undefined;
+
+  constructor() {
+    super();
+    const express = this.getInstance<Express>();
+    express.disable('x-powered-by');
+    express.disable('etag');
+    // The router exists by now and has read its settings; routes are compiled with what stands here when they are added.
+    express.router.strict = true;
+    express.router.caseSensitive = true;
+  }
+
+  /** Must be set before the server listens: without a front door every request is refused with 503. */
+  setFrontDoor(handler: FrontDoorHandler): void {
+    this.#frontDoor = handler;
+  }
+
+  /** Built at the first question: by then all routes are registered. */
+  get routes(): RouteTable {
+    return (this.#routes ??= new RouteTable(this.getInstance<Express>().router.stack));
+  }
+
+  override initHttpServer(options: NestApplicationOptions): void {
+    if (options.httpsOptions !== undefined) throw new Error('TLS ends at the proxy: this server speaks plain HTTP');
+    const express = this.getInstance<Express>();
+    const server = createServer({
+      IncomingMessage: bornAs(IncomingMessage, express.request),
+      ServerResponse: bornAs(ServerResponse, express.response),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+    });
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      if (this.#frontDoor === undefined) response.writeHead(503).end();
+      else
+        this.#frontDoor(request, response, () => {
+          express(request, response);
+        });
+    };
+    server.on('request', answer);
+    // Whoever asks before sending a body is answered by the same door: it says "continue" only when it wants the body.
+    server.on('checkContinue', answer);
+    server.on('clientError', refuseUnreadable);
+    this.#server = server;
+    this.setHttpServer(server);
+  }
+
+  /** Stops listening and resolves when the last request has ended; connections go as they fall idle. */
+  override close(): Promise<void> {
+    const server = this.#server;
+    if (server?.listening !== true) return Promise.resolve();
+    return new Promise((resolve) => {
+      const sweep = setInterval(() => {
+        server.closeIdleConnections();
+      }, IDLE_SWEEP_MS);
+      server.close(() => {
+        clearInterval(sweep);
+        resolve();
+      });
+    });
+  }
+}
+
+/** A constructor whose instances have `prototype` from birth. */
+function bornAs<T extends typeof IncomingMessage | typeof ServerResponse>(base: T, prototype: object): T {
+  function Born(...args: unknown[]): unknown {
+    return Reflect.construct(base, args, Born);
+  }
+  Born.prototype = prototype;
+  return Born as unknown as T;
+}
+
+/** What is not even HTTP gets a JSON answer too, when the socket still takes one. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'Request headers are too large']
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'The request did not arrive in time']
+        : ['400 Bad Request', 'The request is not valid HTTP/1.1'];
+  const body = JSON.stringify({ error: { code: 'VALIDATION_ERROR', message } });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { AraConfig } from '../config/ara-config';
+import { AraHttpAdapter } from '../http/ara-http.adapter';
+import { CorsPolicy } from '../http/cors';
+import { ErrorFilter } from '../http/error.filter';
+import { readJsonBody } from '../http/json-body';
+import { reply } from '../http/reply';
+import { requestIdOf } from '../http/request-id';
+import type { Route } from '../http/route-table';
+import { securityHeaders } from '../http/security-headers';
+import { AccessList, bodyLimitBytes } from './access';
+import { Admission } from './admission';
+import { Exchange, requireRoute } from './exchange';
+import { FastDoor } from './fast-door';
+import { HttpMetrics } from './http.metrics';
+
+/**
+ * What every request passes, in this order: request id, CORS, security headers, rate limit, API key, tenant, route, body.
+ * Then the fast door answers, or Express does. Since all of it happens before either, both give the same answers.
+ */
+@Injectable()
+export class FrontDoor implements OnModuleInit {
+  readonly #access: AccessList;
+  readonly #cors: CorsPolicy;
+  readonly #securityHeaders = securityHeaders();
+
+  constructor(
+    private readonly config: AraConfig,
+    private readonly host: HttpAdapterHost,
+    private readonly admission: Admission,
+    private readonly fastDoor: FastDoor,
+    private readonly errors: ErrorFilter,
+    private readonly metrics: HttpMetrics,
+  ) {
+    const { server, telemetry } = config;
+    this.#access = new AccessList({ documents: server.docsEnabled, metrics: telemetry.metricsPort === undefined });
+    this.#cors = new CorsPolicy(server.corsOrigins);
+  }
+
+  onModuleInit(): void {
+    const adapter: unknown = this.host.httpAdapter;
+    // Any other adapter would leave every route open.
+    if (!(adapter instanceof AraHttpAdapter)) throw new Error('The application must be created with AraHttpAdapter');
+    adapter.setFrontDoor((request, response, express) => {
+      this.#open(request, response, adapter, express);
+    });
+  }
+
+  #open(request: IncomingMessage, response: ServerResponse, adapter: AraHttpAdapter, express: () => void): void {
+    const exchange = new Exchange(request, response, requestIdOf(request.headers['x-request-id']));
+    const { origin } = request.headers;
+    exchange.headers.push(
+      ...this.#securityHeaders,
+      ...this.#cors.headersFor(origin),
+      'X-Request-Id',
+      exchange.requestId,
+    );
+    const route = adapter.routes.find(exchange.path);
+    this.metrics.watch(exchange, route?.pattern);
+    if (exchange.method === 'OPTIONS') {
+      reply(response, 200, [...exchange.headers, ...this.#cors.preflightHeaders]);
+      return;
+    }
+    this.#serve(exchange, route, express).catch((error: unknown) => {
+      this.errors.answer(error, response, exchange.headers);
+    });
+  }
+
+  async #serve(exchange: Exchange, route: Route | undefined, express: () => void): Promise<void> {
+    const { method, path, request, response } = exchange;
+    if (this.#access.accessOf(path) === 'key') {
+      const waiting = this.admission.admit(exchange);
+      if (waiting !== undefined) await waiting;
+      requireRoute(exchange, route);
+      if (method === 'POST' || method === 'PUT') {
+        exchange.body = await readJsonBody(request, response, bodyLimitBytes(path));
+      }
+    } else if (route !== undefined) requireRoute(exchange, route);
+
+    const handler = this.config.server.fastPath ? this.fastDoor.find(method, path) : undefined;
+    if (handler === undefined) {
+      exchange.handOver();
+      express();
+    } else reply(response, 200, exchange.headers, JSON.stringify(await handler(exchange)));
+  }
+}

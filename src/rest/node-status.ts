@@ -1,0 +1,95 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { AckService } from '../ack/ack.service';
+import { AraConfig, type StoreBackend } from '../config/ara-config';
+import { PostgresService } from '../postgres/postgres.service';
+import { QueueService } from '../queue/queue.service';
+import { RedisHaService } from '../redis-ha/redis-ha.service';
+import {
+  type AckStatus,
+  type PostgresStatus,
+  type QueueStatus,
+  type ReadinessCheck,
+  type RedisStatus,
+  ServiceStatus,
+} from './service-status';
+
+/** The state of this node, asked of those who know. */
+@Injectable()
+export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap, OnModuleDestroy {
+  #phase: 'starting' | 'serving' | 'draining' = 'starting';
+  #queueSize = { messages: 0, users: 0 };
+  #pendingAcks = 0;
+
+  constructor(
+    private readonly config: AraConfig,
+    private readonly queueService: QueueService,
+    private readonly ackService: AckService,
+    private readonly redisHa: RedisHaService,
+    private readonly postgresService: PostgresService,
+  ) {
+    super();
+  }
+
+  onApplicationBootstrap(): void {
+    this.#phase = 'serving';
+  }
+
+  /** The first thing of a shutdown: nobody is sent here any more while connections drain. */
+  onModuleDestroy(): void {
+    this.#phase = 'draining';
+  }
+
+  uptimeSeconds(): number {
+    return process.uptime();
+  }
+
+  redis(): RedisStatus {
+    const { circuitBreakerState, circuitBreakerFailures, ...health } = this.redisHa.health();
+    return {
+      ...health,
+      required: this.uses('redis') || this.config.cluster.enabled,
+      breakerState: circuitBreakerState,
+      breakerFailures: circuitBreakerFailures,
+    };
+  }
+
+  postgres(): PostgresStatus | undefined {
+    return this.postgresService.health();
+  }
+
+  async queue(): Promise<QueueStatus> {
+    // A store that is away leaves the figures as they were known last.
+    this.#queueSize = await this.queueService.size().catch(() => this.#queueSize);
+    return {
+      enabled: this.config.queue.enabled,
+      backend: this.config.queue.backend,
+      durable: this.queueService.isDurable,
+      totalMessages: this.#queueSize.messages,
+      usersWithQueue: this.#queueSize.users,
+    };
+  }
+
+  async acks(): Promise<AckStatus> {
+    this.#pendingAcks = await this.ackService.pending().catch(() => this.#pendingAcks);
+    return { enabled: this.ackService.isEnabled, ...this.ackService.figures, pending: this.#pendingAcks };
+  }
+
+  readiness(): readonly ReadinessCheck[] {
+    const redis = this.redis();
+    return [
+      { name: 'startup', isReady: this.#phase !== 'starting' },
+      { name: 'draining', isReady: this.#phase !== 'draining' },
+      ...(redis.required ? [{ name: 'redis', isReady: redis.connected }] : []),
+      ...(this.uses('postgres') ? [{ name: 'postgres', isReady: this.postgres()?.connected ?? false }] : []),
+    ];
+  }
+
+  private uses(backend: StoreBackend): boolean {
+    const { queue, ack, template } = this.config;
+    return (
+      (queue.enabled && queue.backend === backend) ||
+      (ack.enabled && ack.backend === backend) ||
+      template.backend === backend
+    );
+  }
+}

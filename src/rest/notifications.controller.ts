@@ -1,0 +1,52 @@
+import { Controller, HttpCode, Post } from '@nestjs/common';
+import { BatchService } from './batch.service';
+import type { BatchResponse } from './dto/batch.dto';
+import type { SendResponse, SendToChannelResponse, SendToChannelsResponse, SendToUsersResponse } from './dto/send.dto';
+import { Exchange } from './exchange';
+import { Knock } from './exchange.decorator';
+import { SendingService } from './sending.service';
+
+/** Express's way to the sending endpoints; the fast door is the other. */
+@Controller('api/v1/notifications')
+export class NotificationsController {
+  constructor(
+    private readonly sending: SendingService,
+    private readonly batches: BatchService,
+  ) {}
+
+  @Post('send')
+  @HttpCode(200)
+  send(@Knock() exchange: Exchange): Promise<SendResponse> {
+    return this.sending.sendToUser(exchange);
+  }
+
+  @Post('send-to-users')
+  @HttpCode(200)
+  sendToUsers(@Knock() exchange: Exchange): Promise<SendToUsersResponse> {
+    return this.sending.sendToUsers(exchange);
+  }
+
+  @Post('broadcast')
+  @HttpCode(200)
+  broadcast(@Knock() exchange: Exchange): Promise<SendResponse> {
+    return this.sending.broadcast(exchange);
+  }
+
+  @Post('channel')
+  @HttpCode(200)
+  sendToChannel(@Knock() exchange: Exchange): Promise<SendToChannelResponse> {
+    return this.sending.sendToChannel(exchange);
+  }
+
+  @Post('channels')
+  @HttpCode(200)
+  sendToChannels(@Knock() exchange: Exchange): Promise<SendToChannelsResponse> {
+    return this.sending.sendToChannels(exchange);
+  }
+
+  @Post('batch')
+  @HttpCode(200)
+  sendBatch(@Knock() exchange: Exchange): Promise<BatchResponse> {
+    return this.batches.send(exchange);
+  }
+}

@@ -1,0 +1,97 @@
+import { Controller, Get } from '@nestjs/common';
+import { DispatchStatistics } from '../dispatch/dispatch-statistics';
+import { PresenceService } from '../dispatch/presence.service';
+import type { TenantId } from '../notification/ids';
+import type { AckStatsResponse, DetailedStatsResponse, StatsResponse } from './dto/ops.dto';
+import { Exchange } from './exchange';
+import { Knock } from './exchange.decorator';
+import { ServiceStatus, type AckStatus } from './service-status';
+
+/** Figures of this node. Who comes with a tenant sees that tenant's connections and channels. */
+@Controller()
+export class StatsController {
+  constructor(
+    private readonly status: ServiceStatus,
+    private readonly presence: PresenceService,
+    private readonly statistics: DispatchStatistics,
+  ) {}
+
+  @Get('stats')
+  stats(@Knock() { tenant }: Exchange): Promise<StatsResponse> {
+    return this.#stats(tenant);
+  }
+
+  @Get('api/v1/stats')
+  async detailed(@Knock() { tenant }: Exchange): Promise<DetailedStatsResponse> {
+    const stats = await this.#stats(tenant);
+    const local = this.presence.local(tenant);
+    const { sentToday, deliveredToday, failedToday } = this.statistics.totals;
+    return {
+      ...stats,
+      connections: { ...stats.connections, total: local.connections, websocket: local.webSocket, sse: local.sse },
+      users: { connected: local.users, with_multiple_connections: local.usersWithMultipleConnections },
+      channels: { active: local.channels, total_subscriptions: local.subscriptions },
+      messages: { sent_today: sentToday, delivered_today: deliveredToday, failed_today: failedToday },
+    };
+  }
+
+  @Get('api/v1/stats/acks')
+  async acks(): Promise<AckStatsResponse> {
+    const acks = await this.status.acks();
+    return {
+      pending: acks.pending,
+      acknowledged: acks.acked,
+      expired: acks.expired,
+      average_ack_time_ms: acks.averageLatencyMs,
+      ...ackFigures(acks),
+    };
+  }
+
+  async #stats(tenant: TenantId | undefined): Promise<StatsResponse> {
+    const local = this.presence.local(tenant);
+    const { sent, delivered, failed } = this.statistics.totals;
+    const redis = this.status.redis();
+    const acks = await this.status.acks();
+    return {
+      connections: {
+        total_connections: local.connections,
+        unique_users: local.users,
+        channels: Object.fromEntries(this.presence.localChannels(tenant)),
+      },
+      notifications: {
+        total_sent: sent,
+        total_delivered: delivered,
+        total_failed: failed,
+        user_notifications: this.statistics.sentTo('user') + this.statistics.sentTo('users'),
+        broadcast_notifications: this.statistics.sentTo('broadcast'),
+        channel_notifications: this.statistics.sentTo('channel') + this.statistics.sentTo('channels'),
+      },
+      redis: {
+        status: redis.status,
+        connected: redis.connected,
+        circuit_breaker_state: redis.breakerState,
+        circuit_breaker_failures: redis.breakerFailures,
+        reconnection_attempts: redis.reconnectionAttempts,
+        total_reconnections: redis.totalReconnections,
+      },
+      ...(acks.enabled && { ack: ackFigures(acks) }),
+    };
+  }
+}
+
+function ackFigures(acks: AckStatus): NonNullable<StatsResponse['ack']> {
+  return {
+    enabled: acks.enabled,
+    total_tracked: acks.tracked,
+    total_acked: acks.acked,
+    total_expired: acks.expired,
+    pending_count: acks.pending,
+    ack_rate: acks.tracked === 0 ? 1 : round(acks.acked / acks.tracked),
+    avg_latency_ms: Math.floor(acks.averageLatencyMs),
+  };
+}
+
+/** Four digits, as a dashboard shows a rate. */
+function round(rate: number): number {
+  return Math.round(rate * 10_000) / 10_000;
+}
