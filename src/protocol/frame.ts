@@ -70,15 +70,23 @@ export function httpChunk(text: string): Buffer {
   return Buffer.from(`${size.toString(16)}\r\n${text}\r\n`);
 }
 
-const FIN_AND_TEXT = 0x81;
+/** First byte of an unfragmented text message. */
+export const FIN_AND_TEXT = 0x81;
 const LENGTH_IN_16_BITS = 126;
 const LENGTH_IN_64_BITS = 127;
 
 function textFrame(text: string): Buffer {
   const size = Buffer.byteLength(text);
+  const frame = frameFor(size, FIN_AND_TEXT);
+  frame.write(text, frame.length - size);
+  return frame;
+}
+
+/** An unmasked WebSocket frame with its header written and room for `size` bytes of content at its end. */
+export function frameFor(size: number, firstByte: number): Buffer {
   const headerSize = size < LENGTH_IN_16_BITS ? 2 : size < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafeSlow(headerSize + size);
-  frame[0] = FIN_AND_TEXT;
+  frame[0] = firstByte;
   if (headerSize === 2) frame[1] = size;
   else if (headerSize === 4) {
     frame[1] = LENGTH_IN_16_BITS;
@@ -87,6 +95,5 @@ function textFrame(text: string): Buffer {
     frame[1] = LENGTH_IN_64_BITS;
     frame.writeBigUInt64BE(BigInt(size), 2);
   }
-  frame.write(text, headerSize);
   return frame;
 }

@@ -5,6 +5,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { AraConfig } from '../config/ara-config';
 import { chosenSubprotocol } from './chosen-subprotocol';
+import { SHARED_DEFLATE } from './shared-deflate';
 import { WsUpgrade } from './ws-upgrade';
 
 const MAX_MESSAGE_BYTES = 65_536;
@@ -28,7 +29,7 @@ export class AraWsAdapter extends WsAdapter {
       maxPayload: MAX_MESSAGE_BYTES,
       maxFragments: MAX_FRAGMENTS,
       closeTimeout: CLOSE_TIMEOUT_MS,
-      perMessageDeflate: this.app.get(AraConfig).webSocket.compression,
+      perMessageDeflate: this.app.get(AraConfig).webSocket.compression && SHARED_DEFLATE,
       // The handshake chose already; without an echo a browser drops the connection.
       handleProtocols: (_offered, request) => chosenSubprotocol.get(request) ?? false,
     };

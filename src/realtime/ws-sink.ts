@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws';
 import { Sink } from '../connection/sink';
 import type { CloseReason } from '../protocol/close-reason';
 import type { Frame } from '../protocol/frame';
+import { deflated } from './shared-deflate';
 
 /** An empty ping (RFC 6455, 5.5.2): browsers answer it by themselves. */
 const PING = Buffer.from([0x89, 0x00]);
@@ -14,17 +15,18 @@ const PING = Buffer.from([0x89, 0x00]);
  */
 export class WsSink extends Sink {
   readonly transport = 'websocket';
-  readonly encoding = 'websocket';
+  readonly encoding: 'websocket' | 'websocket-deflate';
 
   constructor(
     private readonly client: WebSocket,
     private readonly socket: Socket,
   ) {
     super();
+    this.encoding = client.extensions.includes('permessage-deflate') ? 'websocket-deflate' : 'websocket';
   }
 
   encode(frame: Frame): Buffer {
-    return frame.webSocket;
+    return this.encoding === 'websocket' ? frame.webSocket : deflated(frame);
   }
 
   write(bytes: Buffer, onTaken?: () => void): void {

@@ -5,6 +5,7 @@ import type { WebSocketServer } from 'ws';
 import { AraConfig } from '../config/ara-config';
 import { chosenSubprotocol } from './chosen-subprotocol';
 import { Handshake, type HandshakeResult, type Refusal, refusal } from './handshake';
+import { declineNarrowWindow } from './shared-deflate';
 import { checkUpgrade } from './upgrade-check';
 
 const WS_PATH = '/ws';
@@ -34,6 +35,7 @@ export class WsUpgrade {
       }
       socket.off('error', destroy);
       if (result.subprotocol !== undefined) chosenSubprotocol.set(request, result.subprotocol);
+      declineNarrowWindow(request);
       server.handleUpgrade(request, socket, head, (client) => {
         server.emit('connection', client, request, result);
       });
