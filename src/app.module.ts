@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { AraConfig } from './config/ara-config';
 import { ConfigModule } from './config/config.module';
+import { ProbeModule } from './probe/probe.module';
 import { RealtimeModule } from './realtime/realtime.module';
 import { RestModule } from './rest/rest.module';
 import { RuntimeModule } from './runtime/runtime.module';
@@ -18,6 +19,7 @@ export class AppModule {
         RuntimeModule,
         RestModule,
         RealtimeModule,
+        ProbeModule,
       ],
     };
   }

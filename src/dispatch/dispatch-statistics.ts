@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Reach } from '../cluster/cluster-bus';
 import { Clock } from '../notification/clock';
-import type { TenantId } from '../notification/ids';
+import { PROBE_TENANT, type TenantId } from '../notification/ids';
 import { EVERY_TENANT, TARGET_KINDS, type TargetKind, type TenantScope } from '../notification/target';
 import { Metrics } from '../telemetry/metrics';
 
@@ -43,7 +43,7 @@ export class Tally {
   }
 }
 
-/** Counts of this node: of all, by target and by tenant. O(1) per notification. */
+/** Counts of this node: of all, by target and by tenant, the self-probe left out. O(1) per notification. */
 @Injectable()
 export class DispatchStatistics {
   readonly #all = new Tally();
@@ -92,12 +92,16 @@ export class DispatchStatistics {
     return this.#tenants.get(tenant)?.turnTo(this.clock.now());
   }
 
-  countSent(scope: TenantScope, kind: TargetKind): void {
+  /** `tookMs`: from taking it in to having handed it to its connections. */
+  countSent(scope: TenantScope, kind: TargetKind, tookMs: number): void {
+    if (scope === PROBE_TENANT) return;
+    this.latency.observe(tookMs / 1000);
     this.sent[kind].inc();
     for (const tally of this.tallies(scope)) tally.countSent();
   }
 
   countReach(scope: TenantScope, reach: Pick<Reach, 'delivered' | 'failed'>): void {
+    if (scope === PROBE_TENANT) return;
     this.delivered.inc(reach.delivered);
     this.failed.inc(reach.failed);
     for (const tally of this.tallies(scope)) tally.countReach(reach);
@@ -106,10 +110,6 @@ export class DispatchStatistics {
   /** Frames that a connection had accepted and then dropped from its backlog. */
   countShed(count: number): void {
     this.countReach(EVERY_TENANT, { delivered: 0, failed: count });
-  }
-
-  observeLatency(milliseconds: number): void {
-    this.latency.observe(milliseconds / 1000);
   }
 
   countOpened(tenant: TenantId): void {

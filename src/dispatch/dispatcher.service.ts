@@ -1,6 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ClusterBus, NOTHING_REACHED, type Reach, type RelayedDelivery } from '../cluster/cluster-bus';
-import { Clock } from '../notification/clock';
 import type { Delivery, DeliveryReport, UserOutcome } from '../notification/delivery';
 import type { UserId } from '../notification/ids';
 import { expiresAt } from '../notification/notification';
@@ -24,7 +23,6 @@ export class DispatcherService implements OnModuleInit {
     private readonly queue: QueueService,
     private readonly recipients: Recipients,
     private readonly statistics: DispatchStatistics,
-    private readonly clock: Clock,
   ) {}
 
   onModuleInit(): void {
@@ -36,13 +34,15 @@ export class DispatcherService implements OnModuleInit {
    * all of its users to be connected; then nothing was sent.
    */
   async dispatch(delivery: Delivery): Promise<DeliveryReport> {
-    return this.send(await this.intake.take(delivery));
+    const startedAt = performance.now();
+    return this.send(await this.intake.take(delivery), startedAt);
   }
 
   /** Stores all that are to be kept, and sends only when all are; else rejects with QUEUE_UNAVAILABLE and sends nothing. */
   async dispatchAtomically(deliveries: readonly Delivery[]): Promise<DeliveryReport[]> {
+    const startedAt = performance.now();
     const reports: DeliveryReport[] = [];
-    for (const intake of await this.intake.takeAll(deliveries)) reports.push(await this.send(intake));
+    for (const intake of await this.intake.takeAll(deliveries)) reports.push(await this.send(intake, startedAt));
     return reports;
   }
 
@@ -52,7 +52,7 @@ export class DispatcherService implements OnModuleInit {
     return this.recipients.someoneIsConnected(tenant, target);
   }
 
-  private async send({ delivery, frame, storage }: Intake): Promise<DeliveryReport> {
+  private async send({ delivery, frame, storage }: Intake, startedAt: number): Promise<DeliveryReport> {
     if (storage.kind === 'expired' || storage.kind === 'duplicate') return notSent(delivery, storage.kind);
     const { tenant, notification } = delivery;
     const kept = storage.kind === 'kept' ? storage.kept : undefined;
@@ -64,13 +64,12 @@ export class DispatcherService implements OnModuleInit {
       target,
       frame,
       expiresAt: end === Number.POSITIVE_INFINITY ? undefined : end,
-      keptUntil: kept?.expiresAt,
+      keptUntil: storage.kind === 'live-only' ? storage.keptUntil : kept?.expiresAt,
     };
     const elsewhere = this.bus.relay(relayed);
     const here = await this.node.deliver(relayed);
     const reach = combined(here, (await elsewhere).reach);
-    this.statistics.countSent(tenant, target.kind);
-    this.statistics.observeLatency(this.clock.now() - notification.occurredAt);
+    this.statistics.countSent(tenant, target.kind, performance.now() - startedAt);
     return this.report(delivery, target, reach, kept);
   }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OnceClaims } from '../cluster/once-claims';
+import { AraConfig } from '../config/ara-config';
 import { ConnectionRegistry } from '../connection/connection-registry';
 import { AraError } from '../notification/ara-error';
 import { Clock } from '../notification/clock';
@@ -30,8 +31,11 @@ export type Storage =
   /** Another node, or an earlier message, was first. */
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'expired' }
-  /** The store is out of reach, but everybody it is for is connected. */
-  | { readonly kind: 'live-only' };
+  /**
+   * The store is out of reach, but everybody it is for is connected. An answer that was lost may hide that it was
+   * stored after all: until then, connections remember it and the entry is settled like any other.
+   */
+  | { readonly kind: 'live-only'; readonly keptUntil: number };
 
 /** The first step of a dispatch: decides whether a delivery is still due and new, and stores what is to be kept. */
 @Injectable()
@@ -42,11 +46,13 @@ export class IntakeService {
     private readonly registry: ConnectionRegistry,
     private readonly recipients: Recipients,
     private readonly clock: Clock,
+    private readonly config: AraConfig,
   ) {}
 
   /** Rejects with AraError QUEUE_UNAVAILABLE when the store is out of reach and not all users are known to be connected. */
   async take(delivery: Delivery): Promise<Intake> {
-    const frame = notificationFrame(delivery.notification, delivery.target);
+    const { traceInFrames } = this.config.telemetry;
+    const frame = notificationFrame(delivery.notification, delivery.target, traceInFrames);
     return { delivery, frame, storage: await this.store(delivery, frame) };
   }
 
@@ -87,7 +93,7 @@ export class IntakeService {
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
       if (!(await this.recipients.allAreConnected(tenant, users))) throw unavailable(delivery, error);
-      return this.claim(dedupeKey, { kind: 'live-only' });
+      return this.claim(dedupeKey, { kind: 'live-only', keptUntil: this.queue.endOf(notification) });
     }
   }
 

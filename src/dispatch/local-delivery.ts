@@ -44,7 +44,8 @@ export class LocalDelivery {
     for (const tenant of this.registry.inScope(scope)) {
       for (const connections of listsOf(tenant, target)) {
         for (const connection of connections) {
-          if (connection.transport === 'websocket' && admitted(connection)) yield [tenant.tenant, connection.user];
+          const mayAcknowledge = connection.isOpen && connection.transport === 'websocket';
+          if (mayAcknowledge && admitted(connection)) yield [tenant.tenant, connection.user];
         }
       }
     }
@@ -102,11 +103,15 @@ export class LocalDelivery {
           for (const connection of connections) {
             if (isListener && !connection.identity.mayHear(channel)) continue;
             if (connection.fanOutMark === mark) took++;
+            else if (connection.fanOutMark === -mark) continue;
             else if (connection.send(frame, undefined, lane)) {
               connection.fanOutMark = mark;
               delivered++;
               took++;
-            } else failed++;
+            } else {
+              connection.fanOutMark = -mark;
+              failed++;
+            }
           }
         }
         perChannel.set(channel, (perChannel.get(channel) ?? 0) + took);

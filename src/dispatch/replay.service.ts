@@ -71,7 +71,6 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
       if (page.length === 0) return;
       await this.give(connection, page, 'replay');
       after = page.at(-1)?.position;
-      while (connection.isOpen && connection.backlogBytes > REPLAY_BACKLOG_BYTES) await wait(BACKLOG_POLL_MS);
     }
   }
 
@@ -97,6 +96,8 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
     let page = firstPage;
     while (page.length > 0) {
       for (const connection of this.registry.tenant(stream.tenant)?.ofUser(stream.user).slice() ?? []) {
+        // A replay under way brings everything by itself.
+        if (!connection.isOpen || connection.isReplaying) continue;
         const missing = page.filter(({ id }) => !connection.wasGiven(id));
         if (missing.length > 0) await this.give(connection, missing, 'send');
       }
@@ -112,14 +113,21 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
       this.registry
         .tenant(tenant)
         ?.ofUser(user)
-        .some((one) => one.transport === 'websocket') ?? false;
+        .some((one) => one.isOpen && one.transport === 'websocket') ?? false;
     for (const entry of entries) {
       const receipt = this.settlement.receipt({ tenant, user, id: entry.id }, entry.expiresAt, isTracked);
       // Without a priority of its own it leaves a backlog first: what was kept goes ahead of what is new.
       const frame = new Frame(entry.json, { event: 'notification', id: entry.id });
-      if (how === 'replay') connection.replay(frame, receipt);
-      else connection.send(frame, receipt);
+      if (how === 'replay') {
+        await roomFor(connection);
+        connection.replay(frame, receipt);
+      } else connection.send(frame, receipt);
     }
     this.queue.countReplayed(entries.length);
   }
+}
+
+/** Resolves when the reader has taken most of what it was given, or is gone. */
+async function roomFor(connection: Connection): Promise<void> {
+  while (connection.isOpen && connection.unwrittenBytes > REPLAY_BACKLOG_BYTES) await wait(BACKLOG_POLL_MS);
 }
