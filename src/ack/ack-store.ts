@@ -37,7 +37,10 @@ export interface AckTotals {
 export abstract class AckStore {
   abstract readonly backend: 'none' | 'memory' | 'redis' | 'postgres';
 
-  /** Tracks each; one that is pending already keeps its first `sentAt` and is not counted again. Says how many were new. */
+  /**
+   * Tracks each; one that is pending already keeps its first `sentAt` and is not counted again, unless its time was over
+   * by the new `sentAt`: then it counts as expired and is tracked afresh. Says how many were new.
+   */
   abstract trackMany(pending: readonly PendingAck[]): Promise<number>;
 
   /** Settles each, in order; the same ref twice in one call is `acked` once, then `unknown`. */

@@ -21,15 +21,19 @@ export class GroupAcks {
     return this.#pending;
   }
 
-  /** Says how many members are awaited. O(members). */
+  /** Says how many members are newly awaited; a group that is known keeps its times. O(members). */
   track(tenant: TenantId, id: NotificationId, members: Iterable<UserId>, sentAt: number, expiresAt: number): number {
-    const pending = new Set(members);
-    if (pending.size === 0) return 0;
+    const users = new Set(members);
+    if (users.size === 0) return 0;
     let groups = this.#tenants.get(tenant);
     if (groups === undefined) this.#tenants.set(tenant, (groups = new Map()));
-    groups.set(id, { sentAt, expiresAt, pending });
-    this.#pending += pending.size;
-    return pending.size;
+    let group = groups.get(id);
+    if (group === undefined) groups.set(id, (group = { sentAt, expiresAt, pending: new Set() }));
+    const before = group.pending.size;
+    for (const user of users) group.pending.add(user);
+    const added = group.pending.size - before;
+    this.#pending += added;
+    return added;
   }
 
   /** undefined: no group knows this notification. */

@@ -65,7 +65,7 @@ export class RedisAckStore extends AckStore {
   async sweep(now: number): Promise<number> {
     const counts = await this.#inAllShards(async (shards, keys) => {
       const perShard = Math.ceil(RECORDS_PER_SWEEP / shards);
-      for (let removed = 0; ; ) {
+      for (let removed = 0; ;) {
         const answer = await this.redis.run('ack_sweep', (redis) => SWEEP.run(redis, keys, [now, perShard]));
         const [count, hasMore] = answer as [number, number];
         removed += count;

@@ -3,9 +3,9 @@
 -- KEYS  the shards' keys; then the dedupe keys that are claimed, in the order of their appends; then stream and index
 --       for each user of each append, in order
 -- ARGV  now, cap, milliseconds that a dedupe key is remembered, milliseconds that an entry is in flight,
---       number of shards, number of dedupe keys; then for each append: id, priority, expiresAt, JSON,
---       1 when it claims a dedupe key else 0, number of users; and for each user twice the number of their shard, plus 1
---       when they are present
+--       number of shards, number of dedupe keys; then for each append two: its JSON, and in one text, since every argument
+--       has its price, "id priority expiresAt claims place …": claims is 1 when it claims a dedupe key else 0; each user's
+--       place is twice the number of their shard, plus 1 when they are present
 -- Returns, for each append, how many entries the cap pushed out (those in flight not counted), or -1 for a duplicate.
 
 local now, cap = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -13,7 +13,6 @@ local dedupe_ms, flight_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local shards = tonumber(ARGV[5])
 local claim_key = 2 * shards
 local user_key = claim_key + tonumber(ARGV[6])
-local at = 7
 
 local time = redis.call('TIME')
 local clock = time[1] * 1000000 + time[2]
@@ -76,45 +75,41 @@ local function trim(shard, stream, index, own)
 end
 
 local function store(shard, stream, index, id, priority, expires, json, flight)
-  local line = redis.call('HGET', index, id)
-  if line then
-    local held = parse(line)
+  if expires <= now then
+    if redis.call('HEXISTS', index, id) == 0 then expired[shard] = (expired[shard] or 0) + 1 end
+    return 0
+  end
+  local position = next_position(shard)
+  local line = format({ position = position, expires = expires, flight = flight, deliveries = 0 })
+  if redis.call('HSETNX', index, id, line) == 0 then
+    local held = parse(redis.call('HGET', index, id))
     if held.expires > now then return 0 end
     remove(stream, index, id, held)
-    forget_if_empty(KEYS[2 * shard - 1], stream, index)
+    redis.call('HSET', index, id, line)
     expired[shard] = (expired[shard] or 0) + 1
     added[shard] = (added[shard] or 0) - 1
   end
-  if expires <= now then
-    expired[shard] = (expired[shard] or 0) + 1
-    return 0
-  end
-  local entry = { position = next_position(shard), expires = expires, flight = flight, deliveries = 0 }
-  redis.call('XADD', stream, entry.position, 'i', id, 'p', priority, 'j', json)
-  redis.call('HSET', index, id, format(entry))
+  redis.call('XADD', stream, position, 'i', id, 'p', priority, 'j', json)
   redis.call('ZADD', KEYS[2 * shard - 1], 'LT', expires, stream)
   added[shard] = (added[shard] or 0) + 1
   return trim(shard, stream, index, id)
 end
 
 local outcomes = {}
-while ARGV[at] do
-  local id, priority, expires, json = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
-  local claims, users = ARGV[at + 4] == '1', tonumber(ARGV[at + 5])
-  at = at + 6
-  local dropped = 0
-  if claims and not is_first_claim() then
-    dropped = -1
-  else
-    for n = 0, users - 1 do
-      local place = tonumber(ARGV[at + n])
-      local flight = place % 2 == 1 and now + flight_ms or 0
-      local key = user_key + 2 * n
-      dropped = dropped + store(math.floor(place / 2), KEYS[key + 1], KEYS[key + 2], id, priority, expires, json, flight)
+for at = 7, #ARGV, 2 do
+  local next_word = string.gmatch(ARGV[at + 1], '%S+')
+  local id, priority, expires, claims = next_word(), next_word(), tonumber(next_word()), next_word() == '1'
+  local is_mine = not claims or is_first_claim()
+  local dropped = is_mine and 0 or -1
+  for place in next_word do
+    if is_mine then
+      local shard, present = math.floor(place / 2), place % 2 == 1
+      local flight = present and now + flight_ms or 0
+      local stream, index = KEYS[user_key + 1], KEYS[user_key + 2]
+      dropped = dropped + store(shard, stream, index, id, priority, expires, ARGV[at], flight)
     end
+    user_key = user_key + 2
   end
-  at = at + users
-  user_key = user_key + 2 * users
   outcomes[#outcomes + 1] = dropped
 end
 

@@ -77,7 +77,7 @@ export abstract class QueueStore {
    * Appends each; the outcomes stand in the same order. Per append atomic: all users or none, together with the claim
    * of its dedupe key. Entries of one stream get ascending positions in the order of the array. Appending an id that
    * its stream already holds changes nothing there. When a stream would hold more than `cap` live entries, the oldest
-   * go: those not in flight first. Rejects as a whole; what was then stored of it is unknown.
+   * go: those not in flight first, and never the one that is being appended. Rejects as a whole; what was then stored of it is unknown.
    */
   abstract append(appends: readonly Append[], cap: number, now: number): Promise<AppendOutcome[]>;
 
@@ -102,9 +102,10 @@ export abstract class QueueStore {
   /** Counts one more connection that took each entry; those that reach `maxDeliveries` are removed, and counted in the answer. */
   abstract recordDelivery(entries: readonly EntryRef[], maxDeliveries: number): Promise<number>;
 
-  /** Removes what has expired; says how many. */
+  /** Removes what has expired; says how many, those included that an append had to remove because they had expired. */
   abstract sweep(now: number): Promise<number>;
 
+  /** May count entries that have expired and were not swept yet. */
   abstract size(now: number): Promise<QueueSize>;
 
   /** Reaches the medium once; resolves when it is ready to be used, and refreshes what isDurable says. */

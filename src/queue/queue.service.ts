@@ -104,7 +104,7 @@ export class QueueService implements OnModuleInit, OnModuleDestroy, OnApplicatio
   /** Stores a notification for all of the users; 500 of them per round trip. */
   async keep(request: KeepRequest): Promise<Kept> {
     const { notification, users, tenant } = request;
-    const end = Math.min(expiresAt(notification), this.clock.now() + this.config.queue.ttlSeconds * 1000);
+    const end = this.endOf(notification);
     const body: EntryBody = {
       id: notification.id,
       priority: notification.priority,
@@ -131,6 +131,11 @@ export class QueueService implements OnModuleInit, OnModuleDestroy, OnApplicatio
       this.metrics.dropped.inc(outcome.dropped);
     });
     return { users: stored, durable: this.store.isDurable(), expiresAt: end };
+  }
+
+  /** When an entry stored now ends: the earlier of the notification's own life and the queue's, in ms since the epoch. */
+  endOf(notification: Notification): number {
+    return Math.min(expiresAt(notification), this.clock.now() + this.config.queue.ttlSeconds * 1000);
   }
 
   /** Entries of a user behind `after`, a page at a time. */

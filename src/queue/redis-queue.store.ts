@@ -28,7 +28,8 @@ import { RedisQueueKeys, type StreamPlace } from './redis-queue.keys';
 const STREAMS_PER_SWEEP = 500;
 const DUPLICATE = -1;
 
-const script = (name: string): RedisScript => RedisScript.fromFiles(__dirname, 'queue-entries.lua', `queue-${name}.lua`);
+const script = (name: string): RedisScript =>
+  RedisScript.fromFiles(__dirname, 'queue-entries.lua', `queue-${name}.lua`);
 const APPEND = script('append');
 const READ = script('read');
 const COMMIT = script('commit');
@@ -204,16 +205,17 @@ export class RedisQueueStore extends QueueStore {
     const shards = new ShardList(this.#keys.ofShard);
     const claims: string[] = [];
     const streams: string[] = [];
-    const args: (string | number)[] = [];
+    const args: string[] = [];
     for (const { append, recipients } of parts) {
       const { body, tenant, dedupeKey } = append;
       const claim = isClaiming && dedupeKey !== undefined ? [this.#keys.claim(tenant, dedupeKey)] : [];
       claims.push(...claim);
-      args.push(body.id, body.priority, body.expiresAt, body.json, claim.length, recipients.length);
+      let line = `${body.id} ${body.priority} ${body.expiresAt} ${claim.length}`;
       for (const { place, isPresent } of recipients) {
         streams.push(place.stream, place.index);
-        args.push(2 * shards.numberOf(place.shard) + (isPresent ? 1 : 0));
+        line += ` ${2 * shards.numberOf(place.shard) + (isPresent ? 1 : 0)}`;
       }
+      args.push(body.json, line);
     }
     const head = [now, cap, DEDUPE_SECONDS * 1000, IN_FLIGHT_SECONDS * 1000, shards.length, claims.length];
     return this.#appends.run('queue_append', async (redis) => {
@@ -266,7 +268,7 @@ export class RedisQueueStore extends QueueStore {
   async #sweepShards(shards: readonly number[], now: number): Promise<number> {
     const keys = shards.flatMap(this.#keys.ofShard);
     const perShard = Math.ceil(STREAMS_PER_SWEEP / shards.length);
-    for (let told = 0; ; ) {
+    for (let told = 0; ;) {
       const due = await this.redis.run('queue_sweep', (redis) => DUE.run(redis, keys, [now, perShard]));
       const found = (due as string[][]).flatMap((streams, at) =>
         streams.map((stream) => ({ number: at + 1, ...this.#keys.placeOfStream(shards[at] ?? 0, stream) })),

@@ -35,6 +35,8 @@ function platform(config: AraConfig): new () => object {
 async function start(enabled: boolean) {
   const config = {
     server: { trustProxy: 1 },
+    redis: { url: 'redis://127.0.0.1:1' },
+    store: { timeoutMs: 1000 },
     rateLimit: {
       enabled,
       backend: 'local',
