@@ -1,3 +1,4 @@
+import type { NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
@@ -9,11 +10,10 @@ import { VERSION } from './version';
 
 /** The whole service, wired and initialised, not listening yet. */
 export async function createApplication(config: AraConfig): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(
-    await AppModule.forRoot(config, VERSION),
-    new AraHttpAdapter(),
-    { bodyParser: false, bufferLogs: true, abortOnError: false },
-  );
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares these options as a class, and means a literal
+  const options: NestApplicationOptions = { bufferLogs: true, abortOnError: false };
+  const module = await AppModule.forRoot(config, VERSION);
+  const app = await NestFactory.create<NestExpressApplication>(module, new AraHttpAdapter(), options);
   app.useLogger(app.get(Logger));
   app.useWebSocketAdapter(new AraWsAdapter(app));
   return app;

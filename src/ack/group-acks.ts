@@ -26,7 +26,7 @@ export class GroupAcks {
     const users = new Set(members);
     if (users.size === 0) return 0;
     let groups = this.#tenants.get(tenant);
-    if (groups === undefined) this.#tenants.set(tenant, (groups = new Map()));
+    if (groups === undefined) this.#tenants.set(tenant, (groups = new Map<NotificationId, Group>()));
     let group = groups.get(id);
     if (group === undefined) groups.set(id, (group = { sentAt, expiresAt, pending: new Set() }));
     const before = group.pending.size;

@@ -52,7 +52,7 @@ export class Connection implements AudienceMember, Flushable, Lagging {
   slot = -1;
   listenerSlot = -1;
   readonly subscriptions = new Map<ChannelName, number>();
-  /** The last fan-out over several lists that reached this connection. */
+  /** The last fan-out over several lists that tried this connection; negative when it refused. */
   fanOutMark = 0;
   /** Milliseconds since the epoch; idle connections are closed by it. */
   lastActivity: number;
@@ -99,9 +99,17 @@ export class Connection implements AudienceMember, Flushable, Lagging {
 
   /** Bytes accepted for this connection that the kernel has not taken. */
   get backlogBytes(): number {
-    return (
-      this.sink.bufferedBytes + (this.#outbox?.bytes ?? 0) + (this.#gate?.bytes ?? 0) + (this.#run?.byteLength ?? 0)
-    );
+    return this.unwrittenBytes + (this.#gate?.bytes ?? 0);
+  }
+
+  /** The same without what the gate holds back: bytes that only the reader's slowness delays. */
+  get unwrittenBytes(): number {
+    return this.sink.bufferedBytes + (this.#outbox?.bytes ?? 0) + (this.#run?.byteLength ?? 0);
+  }
+
+  /** Live frames wait behind what is replayed. */
+  get isReplaying(): boolean {
+    return this.#gate !== undefined;
   }
 
   /**
@@ -150,8 +158,13 @@ export class Connection implements AudienceMember, Flushable, Lagging {
   openGate(): void {
     const held = this.#gate?.release() ?? [];
     this.#gate = undefined;
-    for (const { frame, receipt } of held) this.send(frame, receipt);
-    if (this.#isOpen) this.sink.resume();
+    let shed = 0;
+    for (const { frame, receipt } of held) if (!this.send(frame, receipt)) shed++;
+    if (!this.#isOpen) return;
+    if (shed > 0) this.means.onShed(shed);
+    // What was held counted as lag until here, and may be written by now.
+    this.means.slowReaders.observe(this, this.unwrittenBytes);
+    this.sink.resume();
   }
 
   /** Writes what this turn gathered. Called by the flusher. */
@@ -170,6 +183,8 @@ export class Connection implements AudienceMember, Flushable, Lagging {
   close(reason: CloseReason): void {
     if (!this.#isOpen) return;
     if (reason.code !== 1013) this.flushEverything();
+    // What was held at the gate may have shown a reader that is too slow.
+    if (!this.isOpen) return;
     this.markClosed();
     this.sink.close(reason, CLOSE_GRACE_MS);
   }

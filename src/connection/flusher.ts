@@ -77,8 +77,9 @@ class SlicedList {
     const end = Math.min(this.#waiting.length, this.#next + atMost);
     const count = end - this.#next;
     for (; this.#next < end; this.#next++) this.#waiting[this.#next]?.flush();
-    if (this.#next === this.#waiting.length) {
-      this.#waiting = [];
+    // Under steady load the list never runs empty: what is done goes when it is the larger half, so a push stays O(1).
+    if (this.#next * 2 >= this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;
     }
     return count;

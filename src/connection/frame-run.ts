@@ -4,7 +4,7 @@ import type { Encoding, Sink } from './sink';
 /**
  * The frames that one connection gets in one flush. Runs form a tree whose nodes remember their last child, so that
  * connections which are sent the same frames in the same order hold the same run, and its bytes are concatenated once
- * for all of them (docs/architecture.md, "coalescing").
+ * for all of them (docs/ARCHITECTURE.md, "coalescing").
  */
 export class FrameRun {
   /** In the encoding of whoever came first; encodings differ little, and this is for bounds. */
@@ -44,11 +44,18 @@ export class FrameRun {
   private concatenate(sink: Sink): Buffer {
     const parts: Buffer[] = [];
     let size = 0;
-    for (let run: FrameRun = this; run.frame !== undefined && run.previous !== undefined; run = run.previous) {
-      const part = sink.encode(run.frame);
+    for (const frame of FrameRun.framesFromLast(this)) {
+      const part = sink.encode(frame);
       size += part.length;
       parts.push(part);
     }
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts.reverse(), size);
+  }
+
+  private static framesFromLast(last: FrameRun): Frame[] {
+    const frames: Frame[] = [];
+    for (let run = last; run.frame !== undefined && run.previous !== undefined; run = run.previous)
+      frames.push(run.frame);
+    return frames;
   }
 }

@@ -10,8 +10,8 @@ export type FrontDoorHandler = (request: IncomingMessage, response: ServerRespon
 /** The part of an Express application that this file touches. */
 interface Express {
   (request: IncomingMessage, response: ServerResponse): void;
-  readonly request: object;
-  readonly response: object;
+  request: object;
+  response: object;
   readonly router: { strict: boolean; caseSensitive: boolean; readonly stack: readonly RouteLayer[] };
   disable(setting: string): void;
 }
@@ -56,9 +56,14 @@ export class AraHttpAdapter extends ExpressAdapter {
   override initHttpServer(options: NestApplicationOptions): void {
     if (options.httpsOptions !== undefined) throw new Error('TLS ends at the proxy: this server speaks plain HTTP');
     const express = this.getInstance<Express>();
+    // Classes of our own stand between Node's and Express's: only for a derived class does V8 keep one shape of its instances.
+    class AraRequest extends IncomingMessage {}
+    class AraResponse extends ServerResponse {}
+    express.request = insert(AraRequest.prototype, express.request);
+    express.response = insert(AraResponse.prototype, express.response);
     const server = createServer({
-      IncomingMessage: bornAs(IncomingMessage, express.request),
-      ServerResponse: bornAs(ServerResponse, express.response),
+      IncomingMessage: AraRequest,
+      ServerResponse: AraResponse,
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -78,6 +83,11 @@ export class AraHttpAdapter extends ExpressAdapter {
     this.setHttpServer(server);
   }
 
+  /** Bodies are read at the front door, after the caller was let in; a parser of Express would find an empty stream. */
+  override registerParserMiddleware(): void {
+    // None.
+  }
+
   /** Stops listening and resolves when the last request has ended; connections go as they fall idle. */
   override close(): Promise<void> {
     const server = this.#server;
@@ -94,13 +104,10 @@ export class AraHttpAdapter extends ExpressAdapter {
   }
 }
 
-/** A constructor whose instances have `prototype` from birth. */
-function bornAs<T extends typeof IncomingMessage | typeof ServerResponse>(base: T, prototype: object): T {
-  function Born(...args: unknown[]): unknown {
-    return Reflect.construct(base, args, Born);
-  }
-  Born.prototype = prototype;
-  return Born as unknown as T;
+/** Puts an object in front of a chain of prototypes. */
+function insert(prototype: object, chain: object): object {
+  Object.setPrototypeOf(prototype, chain);
+  return prototype;
 }
 
 /** What is not even HTTP gets a JSON answer too, when the socket still takes one. */

@@ -3,7 +3,7 @@ import type { NotificationId } from './ids';
 import type { Priority } from './priority';
 import type { Audience } from './target';
 
-/** What a client is told. Immutable; the payload is JSON text, never parsed on its way (docs/architecture.md, "payload"). */
+/** What a client is told. Immutable; the payload is JSON text, never parsed on its way (docs/ARCHITECTURE.md, "payload"). */
 export interface Notification {
   readonly id: NotificationId;
   /** Milliseconds since the epoch. */
@@ -16,7 +16,7 @@ export interface Notification {
   readonly ttlSeconds?: number;
   readonly correlationId?: string;
   readonly audience?: Audience;
-  /** W3C trace context, put into frames when TRACE_IN_FRAMES asks for it. */
+  /** W3C trace context; frames carry it when TRACE_IN_FRAMES asks for it. */
   readonly traceparent?: string;
 }
 

@@ -40,6 +40,8 @@ export class ClientCommands {
 
   /** Answers one message. A promise when that takes more than this turn; it never rejects. */
   handle(connection: Connection, text: string): Promise<void> | undefined {
+    // What waited behind a slow answer while the client left: nobody would end such a subscription.
+    if (!connection.isOpen) return undefined;
     const message = parseClientMessage(text);
     if (message.kind === 'invalid') {
       connection.send(errorFrame('INVALID_MESSAGE', message.message));

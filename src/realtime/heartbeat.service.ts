@@ -60,6 +60,8 @@ export class HeartbeatService implements OnModuleInit, OnModuleDestroy {
     const start = performance.now();
     let count = 0;
     for (const connection of this.wheel.turn()) {
+      // Nothing may follow a close frame.
+      if (!connection.isOpen) continue;
       count++;
       // A stream says nothing: that it took everything so far is its sign of life.
       if (connection.transport === 'sse' && connection.sink.bufferedBytes === 0) {
@@ -74,7 +76,8 @@ export class HeartbeatService implements OnModuleInit, OnModuleDestroy {
   private closeStale(): void {
     const limit = this.clock.now() - this.config.webSocket.connectionTimeoutSeconds * 1000;
     for (const connection of [...this.registry.all]) {
-      if (connection.lastActivity >= limit || connection.identity.isProbe === true) continue;
+      const isStale = connection.isOpen && connection.lastActivity < limit;
+      if (!isStale || connection.identity.isProbe === true) continue;
       this.timeouts.inc();
       connection.close(CLOSE.stale);
     }

@@ -63,7 +63,7 @@ export class RealtimeGateway implements OnGatewayConnection<WebSocket> {
     }
     if (this.config.webSocket.sendConnected) connection.send(connectedFrame(identity.id, user, retryMs()));
     await this.sessions.open(connection);
-    if (connection.isOpen) connection.sink.resume();
+    connection.sink.resume();
   }
 
   private listen(client: WebSocket, connection: Connection): void {

@@ -13,6 +13,7 @@ const TOKEN_EXPIRED = errorFrame('TOKEN_EXPIRED', 'Token expired');
 export class TokenExpiryService implements OnModuleInit, OnModuleDestroy {
   /** By the second in which they are due: one timer for all, so that no date is too far away for it. */
   readonly #due = new Map<number, Set<Connection>>();
+  readonly #secondOf = new Map<Connection, number>();
   #checked: number;
   #timer: NodeJS.Timeout | undefined;
 
@@ -37,23 +38,23 @@ export class TokenExpiryService implements OnModuleInit, OnModuleDestroy {
   add(connection: Connection): void {
     if (!this.config.webSocket.closeOnTokenExpiry) return;
     const second = this.dueSecond(connection);
+    this.#secondOf.set(connection, second);
     const due = this.#due.get(second);
     if (due === undefined) this.#due.set(second, new Set([connection]));
     else due.add(connection);
   }
 
   delete(connection: Connection): void {
-    const second = this.dueSecond(connection);
+    const second = this.#secondOf.get(connection);
+    if (second === undefined) return;
+    this.#secondOf.delete(connection);
     const due = this.#due.get(second);
     if (due?.delete(connection) === true && due.size === 0) this.#due.delete(second);
   }
 
   /** The first whole second at which it must be gone, and never one that was checked already. */
   private dueSecond({ identity }: Connection): number {
-    return Math.max(
-      Math.ceil(identity.expiresAt / 1000) + this.config.jwt.leewaySeconds,
-      secondOf(identity.connectedAt) + 1,
-    );
+    return Math.max(Math.ceil(identity.expiresAt / 1000) + this.config.jwt.leewaySeconds, this.#checked + 1);
   }
 
   private closeExpired(): void {

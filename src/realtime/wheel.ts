@@ -1,8 +1,11 @@
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+
 /** Spreads members evenly over a period: each is due once per turn, at a phase of its own. */
 export class Wheel<T> {
   readonly #slots: Set<T>[];
   readonly #slotOf = new Map<T, Set<T>>();
-  #next = 0;
+  /** From 0 up to, not including, 1. */
+  #phase = 0;
   #hand = 0;
 
   constructor(slots: number) {
@@ -10,9 +13,9 @@ export class Wheel<T> {
   }
 
   add(member: T): void {
-    // A step coprime to most sizes lays neighbours in time far apart on the wheel.
-    this.#next = (this.#next + 7) % this.#slots.length;
-    const slot = this.#slots[this.#next];
+    // Steps of the golden ratio fall evenly, whatever the number of slots and of members.
+    this.#phase = (this.#phase + GOLDEN_RATIO) % 1;
+    const slot = this.#slots[Math.floor(this.#phase * this.#slots.length)];
     if (slot === undefined) return;
     slot.add(member);
     this.#slotOf.set(member, slot);

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { Sink } from '../connection/sink';
 import type { CloseReason } from '../protocol/close-reason';
 import type { Frame } from '../protocol/frame';
 import { deflated } from './shared-deflate';
+import { SocketSink } from './socket-sink';
 
 /** An empty ping (RFC 6455, 5.5.2): browsers answer it by themselves. */
 const PING = Buffer.from([0x89, 0x00]);
@@ -13,33 +13,20 @@ const PING = Buffer.from([0x89, 0x00]);
  * message, which costs half of a fan-out. `ws` writes only control frames of its own to the same socket, so the two
  * never interleave within a frame.
  */
-export class WsSink extends Sink {
+export class WsSink extends SocketSink {
   readonly transport = 'websocket';
   readonly encoding: 'websocket' | 'websocket-deflate';
 
   constructor(
     private readonly client: WebSocket,
-    private readonly socket: Socket,
+    socket: Socket,
   ) {
-    super();
+    super(socket);
     this.encoding = client.extensions.includes('permessage-deflate') ? 'websocket-deflate' : 'websocket';
   }
 
   encode(frame: Frame): Buffer {
     return this.encoding === 'websocket' ? frame.webSocket : deflated(frame);
-  }
-
-  write(bytes: Buffer, onTaken?: () => void): void {
-    if (!this.socket.writable) return;
-    if (onTaken === undefined) this.socket.write(bytes);
-    else
-      this.socket.write(bytes, (error) => {
-        if (error == null) onTaken();
-      });
-  }
-
-  get bufferedBytes(): number {
-    return this.socket.writableLength;
   }
 
   pause(): void {

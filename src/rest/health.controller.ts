@@ -5,7 +5,7 @@ import { AraConfig } from '../config/ara-config';
 import { PresenceService } from '../dispatch/presence.service';
 import type { HealthResponse, LivenessResponse } from './dto/ops.dto';
 import { ServiceStatus } from './service-status';
-import { VERSION } from './version';
+import { VERSION } from '../version';
 
 /** Health for people and dashboards, liveness and readiness for an orchestrator. All public. */
 @Controller('health')

@@ -37,13 +37,13 @@ export class StatsController {
 
   @Get('api/v1/stats/acks')
   async acks(): Promise<AckStatsResponse> {
-    const acks = await this.status.acks();
+    const figures = ackFigures(await this.status.acks());
     return {
-      pending: acks.pending,
-      acknowledged: acks.acked,
-      expired: acks.expired,
-      average_ack_time_ms: acks.averageLatencyMs,
-      ...ackFigures(acks),
+      pending: figures.pending_count,
+      acknowledged: figures.total_acked,
+      expired: figures.total_expired,
+      average_ack_time_ms: figures.avg_latency_ms,
+      ...figures,
     };
   }
 

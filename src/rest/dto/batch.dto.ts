@@ -27,7 +27,7 @@ export const TargetDto = z
     target('channel', ChannelDto, ['value', 'name', 'channel']),
     target('channels', z.array(ChannelDto), ['value', 'names', 'channels']),
   ])
-  .meta({ description: 'Whom an item is for', example: { type: 'user', value: 'user-123' } });
+  .meta({ id: 'Target', description: 'Whom an item is for', example: { type: 'user', value: 'user-123' } });
 
 export type TargetDto = z.output<typeof TargetDto>;
 
@@ -51,7 +51,7 @@ export const BatchEnvelope = z.object({
 /** The whole request, for documents. */
 export const BatchRequest = BatchEnvelope.extend({
   notifications: z
-    .array(z.union([BATCH_ITEM.templated, BATCH_ITEM.direct]))
+    .array(z.union([BATCH_ITEM.templated, BATCH_ITEM.direct]).meta({ id: 'BatchItem' }))
     .min(1)
     .max(100),
 }).meta({ id: 'BatchRequest' });

@@ -24,7 +24,12 @@ export const UserIdDto = z
     });
     return z.NEVER;
   })
-  .meta({ description: 'At most 255 UTF-8 bytes', example: 'user-123' });
+  .meta({
+    description: 'At most 255 UTF-8 bytes, without U+0000',
+    example: 'user-123',
+    maxLength: 255,
+    pattern: '^[^\\u0000]*$',
+  });
 
 export const ChannelDto = z
   .string()
