@@ -1,5 +1,5 @@
 /**
- * Who may import whom. Arrows point down, siblings are strangers: docs/architecture.md draws the picture.
+ * Who may import whom. Arrows point down, siblings are strangers: docs/ARCHITECTURE.md draws the picture.
  * `npm run boundaries` checks it, and every test run does.
  */
 const KERNEL = ['notification', 'protocol'];

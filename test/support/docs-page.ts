@@ -1,0 +1,257 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import { AraProcess, type Env } from './ara-process';
+import { SseClient } from './sse-client';
+import { TEST_API_KEY, TEST_JWT_SECRET, tokenFor } from './tokens';
+import { until } from './until';
+
+const ROOT = resolve(__dirname, '../..');
+const BROWSER_GLOBALS = join(__dirname, 'browser-globals.cjs');
+const SWC_REGISTER = join(__dirname, 'swc-register.cjs');
+const DOCUMENTED_URL = /(?:localhost|127\.0\.0\.1):8081\b/g;
+const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
+const LISTENER_MS = 15_000;
+const RUN_MS = 30_000;
+
+/** A fenced block of a page. CONTRIBUTING.md tells authors what its language and role mean. */
+export interface Sample {
+  readonly language: string;
+  /** The second word behind the fence: `listen`, `heard`. */
+  readonly role: string;
+  readonly code: string;
+  readonly line: number;
+}
+
+export function samplesOf(markdown: string): Sample[] {
+  const samples: Sample[] = [];
+  let opened: { words: string[]; line: number; code: string[] } | undefined;
+  for (const [index, text] of markdown.split('\n').entries()) {
+    if (opened === undefined) {
+      if (text.startsWith('```')) opened = { words: text.slice(3).split(/\s+/), line: index + 1, code: [] };
+    } else if (text === '```') {
+      const [language = '', role = ''] = opened.words;
+      samples.push({ language, role, code: opened.code.join('\n'), line: opened.line });
+      opened = undefined;
+    } else opened.code.push(text);
+  }
+  if (opened !== undefined) throw new Error(`the block opened in line ${opened.line} is never closed`);
+  return samples;
+}
+
+/** The README and the pages in docs/ that have a sample in one of these languages. */
+export function pagesWith(...languages: readonly string[]): string[] {
+  const pages = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`);
+  return ['README.md', ...pages.sort()]
+    .filter((page) => page.endsWith('.md'))
+    .filter((page) =>
+      samplesOf(readFileSync(join(ROOT, page), 'utf8')).some((one) => languages.includes(one.language)),
+    );
+}
+
+/**
+ * Does what a page tells its reader to do, from top to bottom, against a service of its own in a folder of its own, and
+ * throws at the first answer that is not the one that the page shows. PHP is run only when asked for.
+ */
+export async function followPage(page: string, options: { readonly php: boolean }): Promise<void> {
+  const samples = samplesOf(readFileSync(join(ROOT, page), 'utf8'));
+  const reader = await Reader.start(samples);
+  try {
+    for (const [index, sample] of samples.entries()) {
+      if (sample.language === 'php' && !options.php) continue;
+      try {
+        await reader.follow(sample, samples[index + 1]);
+      } catch (error) {
+        throw new Error(`${page}:${sample.line}: ${String(error)}\n${reader.ara.output}`, { cause: error });
+      }
+    }
+  } finally {
+    await reader.stop();
+  }
+}
+
+/** Somebody who types what a page says. */
+class Reader {
+  readonly #listeners: Listener[] = [];
+  #php = '';
+
+  private constructor(
+    readonly ara: AraProcess,
+    private readonly folder: string,
+    private readonly env: Env,
+  ) {}
+
+  static async start(samples: readonly Sample[]): Promise<Reader> {
+    const folder = mkdtempSync(join(tmpdir(), 'ara-docs-'));
+    // Ara as root runs its PostgreSQL as another user, who must get in here.
+    chmodSync(folder, 0o755);
+    const dotenv = samples.filter(({ language }) => language === 'dotenv').map(({ code }) => code);
+    const text = [`JWT_SECRET=${TEST_JWT_SECRET}`, `API_KEY=${TEST_API_KEY}`, ...dotenv].join('\n');
+    writeFileSync(join(folder, '.env'), `${text}\n`);
+    writeFileSync(join(folder, '.shell'), '');
+    mkdirSync(join(folder, 'tools'));
+    provideCommandLine(folder);
+    provideCurl(join(folder, 'tools'));
+    const settings = parseEnv(text) as Env;
+    const ara = await AraProcess.start(settings, { cwd: folder });
+    return new Reader(ara, folder, {
+      PATH: `${join(folder, 'tools')}:${process.env['PATH'] ?? ''}`,
+      SERVER_PORT: ara.env['SERVER_PORT'] ?? '',
+      ARA_API_KEY: TEST_API_KEY,
+      JWT_SECRET: TEST_JWT_SECRET,
+      TOKEN: tokenFor('demo'),
+    });
+  }
+
+  async follow(sample: Sample, next: Sample | undefined): Promise<void> {
+    const shown = next !== undefined && next.role === '' ? next : undefined;
+    switch (`${sample.language} ${sample.role}`.trim()) {
+      case 'bash':
+        check(this.#shell(sample.code), shown);
+        return;
+      case 'bash listen':
+        await this.#listen('sh', ['-c', `. ./.shell; ${this.#live(sample.code)}`], shown);
+        return;
+      case 'js':
+        writeFileSync(join(this.folder, 'sample.mjs'), this.#live(sample.code));
+        await this.#listen(process.execPath, ['--require', BROWSER_GLOBALS, 'sample.mjs'], shown);
+        return;
+      case 'php':
+        await this.#runPhp(sample.code, shown);
+        return;
+      case 'text heard':
+        await until(`a listener says\n${sample.code}`, () => this.#listeners.some((one) => one.said(sample.code)));
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const listener of this.#listeners) listener.kill();
+    await this.ara.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** What one block assigns, the next one knows. */
+  #shell(code: string): string {
+    return this.#run('sh', ['-c', `set -eua; . ./.shell; ${this.#live(code)}\nexport -p > .shell`]);
+  }
+
+  /** All PHP of a page up to here is one program: a class in one block, its use in the next. */
+  async #runPhp(code: string, shown: Sample | undefined): Promise<void> {
+    this.#php += `${code.replace(/^<\?php\n/, '')}\n`;
+    if (shown?.language !== 'json' && shown?.language !== 'text') return;
+    const autoload = "require 'Symfony/Component/HttpClient/autoload.php';";
+    writeFileSync(join(this.folder, 'sample.php'), `<?php ${autoload}\n${this.#live(this.#php)}`);
+    const output = this.#run('php', ['sample.php']);
+    check(output, shown);
+    for (const [token] of output.matchAll(JWT))
+      await (await SseClient.connect(`${this.ara.url}/sse?token=${token}`)).close();
+    this.#php = '';
+  }
+
+  async #listen(command: string, args: string[], shown: Sample | undefined): Promise<void> {
+    const listener = new Listener(spawn(command, args, { cwd: this.folder, env: this.env, detached: true }));
+    this.#listeners.push(listener);
+    const text = shown?.language === 'text' ? shown.code : '';
+    await until(`it says ${text}`, () => listener.said(text), LISTENER_MS).catch((error: unknown) => {
+      throw new Error(`${String(error)}; it said:\n${listener.output}`);
+    });
+  }
+
+  #run(command: string, args: string[]): string {
+    const options = { cwd: this.folder, env: this.env, encoding: 'utf8', timeout: RUN_MS } as const;
+    const { status, stdout, stderr } = spawnSync(command, args, options);
+    if (status !== 0) throw new Error(`it ended with ${status ?? 'a signal'}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  /** The page's address is the one of a service with default settings. */
+  #live(code: string): string {
+    return code.replace(DOCUMENTED_URL, new URL(this.ara.url).host);
+  }
+}
+
+/** A process that goes on while the page is followed further. */
+class Listener {
+  output = '';
+
+  constructor(private readonly child: ChildProcess) {
+    const take = (chunk: Buffer): void => {
+      this.output += chunk.toString();
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+  }
+
+  /** Whether all these lines were said, in this order; `''`: anything at all. */
+  said(text: string): boolean {
+    if (text === '') return this.output !== '';
+    const lines = normal(this.output).split('\n');
+    let from = 0;
+    return normal(text)
+      .split('\n')
+      .every((line) => (from = lines.indexOf(line, from) + 1) > 0);
+  }
+
+  /** With what it has started itself: its shell's commands. */
+  kill(): void {
+    const { pid, exitCode } = this.child;
+    if (pid === undefined || exitCode !== null) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It ended in this moment.
+    }
+  }
+}
+
+function check(output: string, shown: Sample | undefined): void {
+  const last = normal(output.trimEnd()).split('\n').at(-1) ?? '';
+  if (shown?.language === 'json') expect(JSON.parse(last)).toEqual(JSON.parse(normal(shown.code)));
+  else if (shown?.language === 'text') expect(normal(output).trimEnd()).toBe(normal(shown.code));
+  else expect(last).not.toContain('"error":{');
+}
+
+/** Without what differs from run to run: ids, times, tokens, addresses, durations, how often Redis was tried in vain. */
+function normal(text: string): string {
+  return text
+    .replace(/127\.0\.0\.1:\d+/g, 'ara')
+    .replace(DOCUMENTED_URL, 'ara')
+    .replace(/\b(?!0{8}-)[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\b/g, '<uuid>')
+    .replace(/\bara-[\da-f]{32}\b/g, '<node>')
+    .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>')
+    .replace(JWT, '<token>')
+    .replace(/"(uptime_seconds|connected_at|average_ack_time_ms|avg_latency_ms)": ?\d+/g, '"$1":0')
+    .replace(/"(circuit_breaker_failures|reconnection_attempts)": ?\d+/g, '"$1":0')
+    .replace(/"circuit_breaker_state": ?"\w+"/g, '"circuit_breaker_state":""')
+    .replace(/"circuit_open"/g, '"reconnecting"')
+    .replace(/^retry: \d+$/gm, 'retry: <ms>');
+}
+
+/** `bin/ara.js` as a clone has it; over the sources when nothing was built. */
+function provideCommandLine(folder: string): void {
+  if (process.env['ARA_TEST_BUILT'] === '1') {
+    symlinkSync(join(ROOT, 'bin'), join(folder, 'bin'));
+    return;
+  }
+  mkdirSync(join(folder, 'bin'));
+  const [register, main] = [SWC_REGISTER, join(ROOT, 'src/cli/main.ts')].map((path) => JSON.stringify(path));
+  writeFileSync(join(folder, 'bin/ara.js'), `require(${register});\nrequire(${main});\n`);
+}
+
+/** A machine with nothing but Node has no curl: there, a stand-in that knows the options of these pages. */
+function provideCurl(folder: string): void {
+  if (spawnSync('curl', ['--version']).status === 0) return;
+  const script = JSON.stringify(join(__dirname, 'curl.mjs'));
+  writeFileSync(join(folder, 'curl'), `#!/bin/sh\nexec '${process.execPath}' ${script} "$@"\n`, { mode: 0o755 });
+}
