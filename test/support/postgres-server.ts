@@ -1,9 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Client } from 'pg';
+import { embeddedBinaries } from '../../src/postgres/embedded-binaries';
+import { serverAccount } from '../../src/postgres/server-account';
+import { freePort } from './ara-process';
 import { until } from './until';
 
 /** The test's own server has nothing to hide and listens on the loopback only. */
@@ -164,28 +166,21 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Where initdb and postgres are: ARA_TEST_POSTGRES_BIN, else the distribution's newest. */
+/** Where initdb and postgres are: ARA_TEST_POSTGRES_BIN, else the distribution's newest, else (and with ARA_TEST_NODE_ONLY=1) what npm has installed. */
 function binaries(): string {
   const told = process.env['ARA_TEST_POSTGRES_BIN'];
   if (told !== undefined) return told;
+  const fromNpm = (): string => dirname(embeddedBinaries().postgres);
+  if (process.env['ARA_TEST_NODE_ONLY'] === '1') return fromNpm();
   const versions = '/usr/lib/postgresql';
   const newest = existsSync(versions) ? readdirSync(versions).sort((a, b) => Number(b) - Number(a))[0] : undefined;
   if (newest !== undefined) return join(versions, newest, 'bin');
   for (const folder of (process.env['PATH'] ?? '').split(':')) if (existsSync(join(folder, 'initdb'))) return folder;
-  throw new Error('These tests need a PostgreSQL server: install one, or set ARA_TEST_POSTGRES_BIN to its bin folder');
+  return fromNpm();
 }
 
 /** PostgreSQL does not run as root. */
 function identityOfServer(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (option: string): number => Number(execFileSync('id', [option, 'postgres'], { encoding: 'utf8' }));
-  return { uid: id('-u'), gid: id('-g') };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const account = serverAccount();
+  return account && { uid: account.uid, gid: account.gid };
 }
