@@ -1,8 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { ApiDocsModule } from './api-docs/api-docs.module';
 import type { AraConfig } from './config/ara-config';
 import { ConfigModule } from './config/config.module';
 import { ProbeModule } from './probe/probe.module';
 import { RealtimeModule } from './realtime/realtime.module';
+import { RedisTriggerModule } from './redis-trigger/redis-trigger.module';
 import { RestModule } from './rest/rest.module';
 import { RuntimeModule } from './runtime/runtime.module';
 import { TelemetryModule } from './telemetry/telemetry.module';
@@ -19,6 +21,8 @@ export class AppModule {
         RuntimeModule,
         RestModule,
         RealtimeModule,
+        RedisTriggerModule,
+        ApiDocsModule.forRoot(config),
         ProbeModule,
       ],
     };

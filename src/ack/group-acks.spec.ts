@@ -76,7 +76,13 @@ it('never loses count: tracked is acknowledged, late, swept or pending', () => {
       let [now, tracked, settled] = [0, 0, 0];
       for (const each of steps) {
         if (each.kind === 'track')
-          tracked += groups.track(DEFAULT_TENANT, id(each.n), each.of.map((n) => user(`${n}`)), now, now + 1000);
+          tracked += groups.track(
+            DEFAULT_TENANT,
+            id(each.n),
+            each.of.map((n) => user(`${n}`)),
+            now,
+            now + 1000,
+          );
         else if (each.kind === 'ack') {
           const outcome = groups.acknowledge(ref(each.n, `${each.by}`), now);
           if (outcome?.kind === 'acked' || outcome?.kind === 'late') settled++;

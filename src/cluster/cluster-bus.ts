@@ -1,28 +1,8 @@
-import type { ChannelName, NotificationId, TenantId, UserId } from '../notification/ids';
-import type { Target, TenantScope } from '../notification/target';
-import type { Frame } from '../protocol/frame';
+import type { ChannelName, TenantId } from '../notification/ids';
+import type { Reach, RelayedDelivery } from '../protocol/cluster-message';
+import type { AnswerOf, QuestionOf, Subject } from './cluster-questions';
 
-/** A notification on its way to the connections of other nodes: encoded once, here. */
-export interface RelayedDelivery {
-  readonly id: NotificationId;
-  readonly tenant: TenantScope;
-  readonly target: Target;
-  readonly frame: Frame;
-  /** Milliseconds since the epoch; undefined: no end. */
-  readonly expiresAt: number | undefined;
-  /** Set when a store keeps it: until when. The receiving node then settles its entry. */
-  readonly keptUntil: number | undefined;
-}
-
-/** What a delivery reached on one node, or on several together. */
-export interface Reach {
-  readonly delivered: number;
-  readonly failed: number;
-  /** Connections per user, of those users that were reached; for user and users targets. */
-  readonly users: ReadonlyMap<UserId, number>;
-  /** Connections per channel, for channels targets. */
-  readonly channels: ReadonlyMap<string, number>;
-}
+export type { Reach, RelayedDelivery } from '../protocol/cluster-message';
 
 export interface RelayReport {
   readonly reach: Reach;
@@ -46,23 +26,29 @@ export abstract class ClusterBus {
    */
   abstract relay(delivery: RelayedDelivery): Promise<RelayReport>;
 
-  /** Who delivers what other nodes relay. Set once, before `open`. */
+  /** Who delivers what other nodes relay. Set once, before the node has connections. */
   abstract onRelay(deliver: (delivery: RelayedDelivery) => Promise<Reach>): void;
 
-  /** Resolves when other nodes' deliveries of this interest reach this node. Counted: as many releases end it. */
+  /**
+   * Resolves when other nodes' deliveries of this interest reach this node; rejects with StoreUnavailableError when that
+   * takes too long, and then still holds as soon as it can. Counted either way: as many releases end it.
+   */
   abstract retain(interest: Interest): Promise<void>;
 
   abstract release(interest: Interest): void;
 
-  abstract open(): Promise<void>;
+  /** Answers of the other nodes, of those that gave one within half a second. Never rejects. */
+  abstract ask<K extends Subject>(what: K, question: QuestionOf<K>): Promise<readonly AnswerOf<K>[]>;
 
-  abstract close(): Promise<void>;
+  /** Who answers other nodes. Set once for each subject. */
+  abstract onAsk<K extends Subject>(what: K, answer: (question: QuestionOf<K>) => AnswerOf<K>): void;
 }
 
 /** The bus of a node without others. */
 export class LocalClusterBus extends ClusterBus {
   private static readonly alone: Promise<RelayReport> = Promise.resolve({ reach: NOTHING_REACHED, complete: true });
   private static readonly done: Promise<void> = Promise.resolve();
+  private static readonly nobody: Promise<readonly []> = Promise.resolve([]);
 
   relay(): Promise<RelayReport> {
     return LocalClusterBus.alone;
@@ -80,11 +66,11 @@ export class LocalClusterBus extends ClusterBus {
     // Nobody was told.
   }
 
-  open(): Promise<void> {
-    return LocalClusterBus.done;
+  ask(): Promise<readonly []> {
+    return LocalClusterBus.nobody;
   }
 
-  close(): Promise<void> {
-    return LocalClusterBus.done;
+  onAsk(): void {
+    // Nobody asks.
   }
 }

@@ -1,4 +1,5 @@
-import type { ChannelName, ConnectionId, NodeId, TenantId, UserId } from '../notification/ids';
+import type { ConnectionId, NodeId, TenantId, UserId } from '../notification/ids';
+import type { Instance } from './instance';
 
 /** One open connection, as the cluster knows it. */
 export interface Session {
@@ -29,21 +30,21 @@ export abstract class SessionDirectory {
   /** Connections of this user and of this tenant on the other live nodes. */
   abstract countElsewhere(tenant: TenantId, user: UserId): Promise<DirectoryCounts>;
 
-  /** Those of the users that have a connection on another live node. */
-  abstract presentElsewhere(tenant: TenantId, users: readonly UserId[]): Promise<ReadonlySet<UserId>>;
+  /** Those of the users that have a connection, or one of this transport, on another live node. */
+  abstract presentElsewhere(
+    tenant: TenantId,
+    users: readonly UserId[],
+    transport?: Session['transport'],
+  ): Promise<ReadonlySet<UserId>>;
 
-  /** Sessions on the other live nodes. */
-  abstract sessionsElsewhere(
-    tenant: TenantId | undefined,
-    user: UserId,
-  ): Promise<readonly (Session & { readonly channels: readonly ChannelName[] })[]>;
+  /** The other live instances where one of the users has a connection. One round trip. */
+  abstract instancesElsewhere(tenant: TenantId, users: readonly UserId[]): Promise<ReadonlySet<Instance>>;
+
+  /** Users with a connection anywhere, of this tenant or of all; `here` of them on this node. */
+  abstract countUsers(here: number, tenant?: TenantId): Promise<number>;
 
   /** The other live nodes. */
   abstract otherNodes(): Promise<readonly NodeId[]>;
-
-  abstract open(): Promise<void>;
-
-  abstract close(): Promise<void>;
 }
 
 const NOWHERE: Promise<DirectoryCounts> = Promise.resolve({ user: 0, tenant: 0 });
@@ -68,19 +69,15 @@ export class LocalSessionDirectory extends SessionDirectory {
     return NOBODY;
   }
 
-  sessionsElsewhere(): Promise<readonly []> {
-    return Promise.resolve([]);
+  instancesElsewhere(): Promise<ReadonlySet<Instance>> {
+    return Promise.resolve(new Set<Instance>());
+  }
+
+  countUsers(here: number): Promise<number> {
+    return Promise.resolve(here);
   }
 
   otherNodes(): Promise<readonly []> {
     return Promise.resolve([]);
-  }
-
-  open(): Promise<void> {
-    return DONE;
-  }
-
-  close(): Promise<void> {
-    return DONE;
   }
 }

@@ -59,14 +59,18 @@ it('has one batch under way, of limited size, and gathers what comes meanwhile i
   expect(await Promise.all(answers)).toEqual([10, 20, 30, 40, 50]);
 });
 
-it('writes again when something is submitted right after a batch ended', async () => {
+it.each([0, 1, 2, 3, 4, 5, 6, 7])('writes again what is submitted %i microtasks after an answer', async (depth) => {
   const first = coalescer.submit(1);
   await turn();
-  const second = first.then(() => coalescer.submit(2));
+  const second = first.then(async () => {
+    for (let i = 0; i < depth; i++) await Promise.resolve();
+    return coalescer.submit(2);
+  });
   await writer.answer();
   await turn();
   await writer.answer();
   expect(await second).toBe(20);
+  expect(writer.batches).toEqual([[1], [2]]);
 });
 
 it('repeats a batch item by item when its input made it fail, so that only the bad item is refused', async () => {
@@ -183,10 +187,10 @@ it('writes every item in the order of its submission and answers every caller, w
         else if (each === 'answer') await of.answer();
         else await turn();
       }
-      let idle = false;
-      void tested.idle().then(() => (idle = true));
-      for (let i = 0; i < 100 && !idle; i++) await of.answer();
-      expect(idle).toBe(true);
+      const ended = jest.fn();
+      void tested.idle().then(ended);
+      for (let i = 0; i < 100 && ended.mock.calls.length === 0; i++) await of.answer();
+      expect(ended).toHaveBeenCalled();
       expect(of.batches.flat()).toEqual(answers.map((_, index) => index));
       expect(Math.max(0, ...of.batches.map((batch) => batch.length))).toBeLessThanOrEqual(maxBatch);
       expect(await Promise.all(answers)).toEqual(answers.map((_, index) => index * 10));

@@ -211,8 +211,7 @@ describe('a connection that lags behind', () => {
 
   it('never sheds what is for users', () => {
     const connection = lagging();
-    for (let i = 0; i < 10; i++)
-      expect(connection.send(frame(`${i}`, { priority: 'Low', size: 60 * KIB }))).toBe(true);
+    for (let i = 0; i < 10; i++) expect(connection.send(frame(`${i}`, { priority: 'Low', size: 60 * KIB }))).toBe(true);
     expect(connection.backlogBytes).toBeGreaterThan(600 * KIB);
     expect(connection.send(frame('x', { mayBeShed: true }))).toBe(false);
     expect(connection.send(frame('y', { mayBeShed: true, priority: 'High' }))).toBe(true);
@@ -319,6 +318,28 @@ describe('a reader that is too slow', () => {
     connection.sink.write(Buffer.alloc(256 * KIB));
     connection.close(CLOSE.shutdown);
     expect(connection.sink.closes).toHaveLength(1);
+  });
+
+  it('is one that has stopped, too, though shedding keeps its backlog small', () => {
+    const connection = lagging();
+    const flood = (bytes: number): void => {
+      for (let i = 0; i * 60 * KIB < bytes; i++) connection.send(frame('x', { mayBeShed: true, size: 60 * KIB }));
+    };
+    flood(2 * MIB);
+    expect(connection.backlogBytes).toBeLessThanOrEqual(256 * KIB);
+    pass(5500);
+    expect(connection.isOpen).toBe(false);
+  });
+
+  it('is not one that misses much, but reads on', () => {
+    const connection = lagging();
+    for (let second = 0; second < 20; second++) {
+      for (let i = 0; i < 40; i++) connection.send(frame('x', { mayBeShed: true, size: 60 * KIB }));
+      connection.sink.take(64 * KIB);
+      connection.sink.runCallbacks();
+      pass(1000);
+    }
+    expect(connection.isOpen).toBe(true);
   });
 
   it('is forgotten when its socket is gone', () => {

@@ -63,6 +63,8 @@ export class Connection implements AudienceMember, Flushable, Lagging {
   #outbox: Outbox | undefined;
   #gate: ReplayGate | undefined;
   #sent: SentLog | undefined;
+  /** Bytes refused since the kernel last took some: a reader that has stopped owes them, too. */
+  #missedBytes = 0;
   #isOpen = true;
 
   constructor(
@@ -216,14 +218,19 @@ export class Connection implements AudienceMember, Flushable, Lagging {
   }
 
   private queue(outbox: Outbox, frame: Frame, receipt: Receipt | undefined): boolean {
-    const excess = this.backlogBytes + this.sink.encode(frame).length - SHED_FROM_BYTES;
+    const size = this.sink.encode(frame).length;
+    const excess = this.backlogBytes + size - SHED_FROM_BYTES;
     if (excess > 0) {
       const { shed, refused } = outbox.shedFor(frame, excess);
       if (shed > 0) this.means.onShed(shed);
-      if (refused) return false;
+      if (refused) {
+        this.#missedBytes += size;
+        this.means.slowReaders.observe(this, this.backlogBytes, this.#missedBytes);
+        return false;
+      }
     }
     outbox.push(frame, receipt, this.sink);
-    this.means.slowReaders.observe(this, this.backlogBytes);
+    this.means.slowReaders.observe(this, this.backlogBytes, this.#missedBytes);
     return this.#isOpen;
   }
 
@@ -251,6 +258,7 @@ export class Connection implements AudienceMember, Flushable, Lagging {
   readonly #drain = (): void => {
     const outbox = this.#outbox;
     if (outbox === undefined || !this.#isOpen) return;
+    this.#missedBytes = 0;
     if (outbox.isEmpty) {
       this.#outbox = undefined;
       this.means.slowReaders.forget(this);

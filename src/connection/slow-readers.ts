@@ -37,10 +37,13 @@ export class SlowReaders implements OnModuleInit, OnModuleDestroy {
     clearInterval(this.#timer);
   }
 
-  /** Tells how far a connection lags; closes it at once past 8 MiB. */
-  observe(connection: Lagging, backlogBytes: number): void {
+  /**
+   * Tells how far a connection lags; closes it at once past 8 MiB. `missedBytes` were withheld because of the backlog since
+   * the reader last took anything: they count as lag, or shedding would keep a reader that has stopped for ever.
+   */
+  observe(connection: Lagging, backlogBytes: number, missedBytes = 0): void {
     if (backlogBytes > BACKLOG_LIMIT_BYTES) this.cut(connection);
-    else if (backlogBytes <= LAG_LIMIT_BYTES) this.#since.delete(connection);
+    else if (backlogBytes + missedBytes <= LAG_LIMIT_BYTES) this.#since.delete(connection);
     else if (!this.#since.has(connection)) this.#since.set(connection, this.clock.now());
   }
 

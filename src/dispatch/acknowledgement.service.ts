@@ -7,7 +7,7 @@ import { SettlementService } from './settlement.service';
 /** `unanswered`: acknowledgements are off, or the store could not be reached; the client hears nothing. */
 export type Acknowledged = 'acked' | 'invalid' | 'unanswered';
 
-/** What an acknowledgement does: settles the expectation, then takes the entry out of the store. */
+/** What an acknowledgement does: settles the expectation and takes the entry out of the store. */
 @Injectable()
 export class AcknowledgementService {
   private readonly logger = new Logger(AcknowledgementService.name);
@@ -21,10 +21,11 @@ export class AcknowledgementService {
   /** Resolves after the store has forgotten the entry, so that `acked` is never answered too early. Never rejects. */
   async acknowledge(tenant: TenantId, user: UserId, notification: NotificationId): Promise<Acknowledged> {
     if (!this.ack.isEnabled) return 'unanswered';
+    // Whatever becomes of the expectation, the user has it: a late one commits, too, and so does one that comes while the
+    // store is away, later. An id that was never this user's is in no stream of theirs.
+    const committing = this.queue.isEnabled ? this.settlement.commit({ tenant, user, id: notification }) : undefined;
     try {
-      const outcome = await this.ack.acknowledge({ tenant, user, notification });
-      // A late one, too: the user has it. An id that was never this user's is in no stream of theirs.
-      if (this.queue.isEnabled) await this.settlement.commit({ tenant, user, id: notification });
+      const [outcome] = await Promise.all([this.ack.acknowledge({ tenant, user, notification }), committing]);
       return outcome.kind === 'acked' ? 'acked' : 'invalid';
     } catch (error) {
       this.logger.debug(

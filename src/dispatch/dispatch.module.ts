@@ -4,6 +4,7 @@ import { ClusterModule } from '../cluster/cluster.module';
 import { ConnectionModule } from '../connection/connection.module';
 import { QueueModule } from '../queue/queue.module';
 import { AcknowledgementService } from './acknowledgement.service';
+import { DispatchSpans } from './dispatch-spans';
 import { DispatchStatistics } from './dispatch-statistics';
 import { DispatcherService } from './dispatcher.service';
 import { IntakeService } from './intake.service';
@@ -20,6 +21,7 @@ import { SettlementService } from './settlement.service';
   providers: [
     AcknowledgementService,
     DispatcherService,
+    DispatchSpans,
     DispatchStatistics,
     IntakeService,
     LocalDelivery,

@@ -5,6 +5,8 @@ import type { UserId } from '../notification/ids';
 import { expiresAt } from '../notification/notification';
 import { isStorable, type Target, type TenantScope, usersOf } from '../notification/target';
 import { type Kept, QueueService } from '../queue/queue.service';
+import { NULL_SPAN } from '../telemetry/tracer';
+import { DispatchSpans, tracedBy } from './dispatch-spans';
 import { DispatchStatistics } from './dispatch-statistics';
 import { type Intake, IntakeService } from './intake.service';
 import { NodeDelivery } from './node-delivery';
@@ -12,7 +14,7 @@ import { Recipients } from './recipients';
 
 /**
  * The one door: every edge hands its deliveries here. Store first, send second; what is stored is deleted when
- * SettlementService knows that it arrived (docs/architecture.md, "one door").
+ * SettlementService knows that it arrived (docs/ARCHITECTURE.md, "one door").
  */
 @Injectable()
 export class DispatcherService implements OnModuleInit {
@@ -23,6 +25,7 @@ export class DispatcherService implements OnModuleInit {
     private readonly queue: QueueService,
     private readonly recipients: Recipients,
     private readonly statistics: DispatchStatistics,
+    private readonly spans: DispatchSpans,
   ) {}
 
   onModuleInit(): void {
@@ -35,15 +38,32 @@ export class DispatcherService implements OnModuleInit {
    */
   async dispatch(delivery: Delivery): Promise<DeliveryReport> {
     const startedAt = performance.now();
-    return this.send(await this.intake.take(delivery), startedAt);
+    const span = this.spans.dispatch(delivery);
+    try {
+      return await this.send(await this.intake.take(tracedBy(span, delivery)), startedAt);
+    } catch (error) {
+      span.fail(error);
+      throw error;
+    } finally {
+      span.end();
+    }
   }
 
   /** Stores all that are to be kept, and sends only when all are; else rejects with QUEUE_UNAVAILABLE and sends nothing. */
   async dispatchAtomically(deliveries: readonly Delivery[]): Promise<DeliveryReport[]> {
     const startedAt = performance.now();
-    const reports: DeliveryReport[] = [];
-    for (const intake of await this.intake.takeAll(deliveries)) reports.push(await this.send(intake, startedAt));
-    return reports;
+    const spans = deliveries.map((delivery) => this.spans.dispatch(delivery));
+    const traced = deliveries.map((delivery, i) => tracedBy(spans[i] ?? NULL_SPAN, delivery));
+    try {
+      const reports: DeliveryReport[] = [];
+      for (const intake of await this.intake.takeAll(traced)) reports.push(await this.send(intake, startedAt));
+      return reports;
+    } catch (error) {
+      for (const span of spans) span.fail(error);
+      throw error;
+    } finally {
+      for (const span of spans) span.end();
+    }
   }
 
   /** Whether somebody is connected who would receive it, or a queue would keep it. */
@@ -66,11 +86,19 @@ export class DispatcherService implements OnModuleInit {
       expiresAt: end === Number.POSITIVE_INFINITY ? undefined : end,
       keptUntil: storage.kind === 'live-only' ? storage.keptUntil : kept?.expiresAt,
     };
-    const elsewhere = this.bus.relay(relayed);
-    const here = await this.node.deliver(relayed);
-    const reach = combined(here, (await elsewhere).reach);
-    this.statistics.countSent(tenant, target.kind, performance.now() - startedAt);
-    return this.report(delivery, target, reach, kept);
+    const span = this.spans.send(delivery);
+    try {
+      const elsewhere = this.bus.relay(relayed);
+      const here = await this.node.deliver(relayed);
+      const reach = combined(here, (await elsewhere).reach);
+      this.statistics.countSent(tenant, target.kind, performance.now() - startedAt);
+      return this.report(delivery, target, reach, kept);
+    } catch (error) {
+      span.fail(error);
+      throw error;
+    } finally {
+      span.end();
+    }
   }
 
   private report(delivery: Delivery, target: Target, reach: Reach, kept: Kept | undefined): DeliveryReport {

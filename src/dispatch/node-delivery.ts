@@ -4,6 +4,7 @@ import { NOTHING_REACHED, type Reach, type RelayedDelivery } from '../cluster/cl
 import { Clock } from '../notification/clock';
 import type { TenantId, UserId } from '../notification/ids';
 import { isStorable } from '../notification/target';
+import { NotificationTraces } from '../telemetry/notification-traces';
 import { DispatchStatistics } from './dispatch-statistics';
 import { homeOf } from './intake.service';
 import { LocalDelivery, type ReceiptOf } from './local-delivery';
@@ -18,6 +19,7 @@ export class NodeDelivery {
     private readonly settlement: SettlementService,
     private readonly statistics: DispatchStatistics,
     private readonly clock: Clock,
+    private readonly traces: NotificationTraces,
   ) {}
 
   /** Nothing happens to a delivery whose life is over. Acknowledgements are expected before the frame leaves. */
@@ -31,6 +33,7 @@ export class NodeDelivery {
       this.receipts(delivery, tracked),
     );
     this.statistics.countReach(delivery.tenant, reach);
+    if (reach.delivered > 0) this.traces.remember(delivery.frame);
     return reach;
   }
 

@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { ClusterBus } from '../cluster/cluster-bus';
+import type { AnswerOf, TenantStats } from '../cluster/cluster-questions';
 import { SessionDirectory } from '../cluster/session-directory';
 import { AraConfig } from '../config/ara-config';
 import { ConnectionRegistry } from '../connection/connection-registry';
-import type { TenantConnections } from '../connection/tenant-connections';
 import {
   type ChannelName,
   type ConnectionId,
@@ -11,7 +12,8 @@ import {
   type TenantId,
   type UserId,
 } from '../notification/ids';
-import { EVERY_TENANT, isStorable, type Target, type TenantScope, usersOf } from '../notification/target';
+import { EVERY_TENANT, type TenantScope } from '../notification/target';
+import { Metrics } from '../telemetry/metrics';
 import { DispatchStatistics } from './dispatch-statistics';
 
 export interface ChannelInfo {
@@ -25,17 +27,9 @@ export interface UserSubscriptions {
   readonly subscriptions: readonly ChannelName[];
 }
 
-export interface TenantActivity {
-  readonly tenant: TenantId;
-  readonly activeConnections: number;
+export interface TenantActivity extends TenantStats {
   readonly uniqueUsers: number;
   readonly channels: number;
-  /** Connections ever opened. */
-  readonly totalConnections: number;
-  readonly messagesSent: number;
-  readonly messagesDelivered: number;
-  /** Since 00:00 UTC. */
-  readonly messagesToday: number;
 }
 
 export interface SessionInfo {
@@ -66,29 +60,42 @@ export interface ClusterPresence {
   readonly users: number;
 }
 
-/** Who is here: built from this node's registry and the session directory. */
+/**
+ * Who is here, on all nodes: what this node's registry knows, what the others answer, and for distinct users the session
+ * directory. A node that does not answer in time is left out.
+ */
 @Injectable()
-export class PresenceService {
+export class PresenceService implements OnModuleInit {
   constructor(
     private readonly registry: ConnectionRegistry,
     private readonly directory: SessionDirectory,
+    private readonly bus: ClusterBus,
     private readonly statistics: DispatchStatistics,
     private readonly config: AraConfig,
-  ) {}
+    metrics: Metrics,
+  ) {
+    metrics.gauge('ara_cluster_connections_total', 'Connections of all nodes', () => this.connections());
+    metrics.gauge('ara_cluster_users_total', 'Users connected to any node', () =>
+      this.directory.countUsers(this.local().users),
+    );
+  }
+
+  onModuleInit(): void {
+    this.bus.onAsk('channels', ({ tenant, channel }) => this.ownChannels(tenant, channel));
+    this.bus.onAsk('sessions', ({ tenant, user }) => this.ownSessions(tenant ?? EVERY_TENANT, user));
+    this.bus.onAsk('tenants', ({ tenant }) => (tenant === null ? this.ownTenants() : [this.ownStats(tenant)]));
+    this.bus.onAsk('connections', () => this.local().connections);
+  }
 
   /** Channels of the tenant that have a subscriber, by name. O(channels). */
-  channels(tenant: TenantId): Promise<readonly ChannelInfo[]> {
-    const found = [...(this.registry.tenant(tenant)?.channels() ?? [])].map(([name, subscribers]) => ({
-      name,
-      subscribers,
-    }));
-    return Promise.resolve(found.sort((a, b) => (a.name < b.name ? -1 : 1)));
+  async channels(tenant: TenantId): Promise<readonly ChannelInfo[]> {
+    return subscribersOf([this.ownChannels(tenant), ...(await this.bus.ask('channels', { tenant }))]);
   }
 
   /** undefined without a subscriber. */
-  channel(tenant: TenantId, name: ChannelName): Promise<ChannelInfo | undefined> {
-    const subscribers = this.registry.tenant(tenant)?.ofChannel(name).length ?? 0;
-    return Promise.resolve(subscribers === 0 ? undefined : { name, subscribers });
+  async channel(tenant: TenantId, channel: ChannelName): Promise<ChannelInfo | undefined> {
+    const elsewhere = await this.bus.ask('channels', { tenant, channel });
+    return subscribersOf([this.ownChannels(tenant, channel), ...elsewhere])[0];
   }
 
   /** undefined without a connection in this tenant. */
@@ -100,30 +107,30 @@ export class PresenceService {
   }
 
   /** Tenants with at least one connection, by name. */
-  activeTenants(): Promise<readonly TenantActivity[]> {
-    const names = [...this.registry.tenants.keys()].filter((tenant) => tenant !== PROBE_TENANT).sort();
-    return Promise.resolve(names.map((tenant) => this.activity(tenant)));
+  async activeTenants(): Promise<readonly TenantStats[]> {
+    const records = [...this.ownTenants(), ...(await this.bus.ask('tenants', { tenant: null })).flat()];
+    const names = new Set(records.map(({ tenant }) => tenant));
+    return [...names].sort().map((name) => summed(name, records.filter(({ tenant }) => tenant === name)));
   }
 
   /** undefined when it never had a connection. */
-  tenant(tenant: TenantId): Promise<TenantActivity | undefined> {
-    const activity = this.activity(tenant);
-    return Promise.resolve(activity.totalConnections === 0 ? undefined : activity);
+  async tenant(tenant: TenantId): Promise<TenantActivity | undefined> {
+    const [elsewhere, channels, uniqueUsers] = await Promise.all([
+      this.bus.ask('tenants', { tenant }),
+      this.channels(tenant),
+      this.users(tenant),
+    ]);
+    const stats = summed(tenant, [this.ownStats(tenant), ...elsewhere.flat()]);
+    return stats.totalConnections === 0 ? undefined : { ...stats, uniqueUsers, channels: channels.length };
   }
 
   /** Sessions of a user; of every tenant when none is named. */
   async sessions(tenant: TenantId | undefined, user: UserId): Promise<readonly SessionInfo[]> {
-    const elsewhere = await this.directory.sessionsElsewhere(tenant, user);
-    const found = [...this.registry.inScope(tenant ?? EVERY_TENANT)].flatMap((home) => home.ofUser(user));
-    return [
-      ...found.map(({ identity, subscriptions }) => ({
-        connection: identity.id,
-        node: this.config.cluster.nodeId,
-        connectedAt: Math.floor(identity.connectedAt / 1000),
-        channels: [...subscriptions.keys()].sort(),
-      })),
-      ...elsewhere.map((session) => ({ ...session, connectedAt: Math.floor(session.connectedAt / 1000) })),
-    ];
+    const elsewhere = await this.bus.ask('sessions', { tenant: tenant ?? null, user });
+    return [...this.ownSessions(tenant ?? EVERY_TENANT, user), ...elsewhere.flat()].map((session) => ({
+      ...session,
+      connectedAt: Math.floor(session.connectedAt / 1000),
+    }));
   }
 
   /** This node only; with a tenant, that tenant's share. O(users). */
@@ -153,35 +160,77 @@ export class PresenceService {
 
   async cluster(): Promise<ClusterPresence> {
     const { enabled, nodeId } = this.config.cluster;
-    const { connections, users } = this.local();
-    return {
-      enabled,
-      node: nodeId,
-      nodes: [nodeId, ...(await this.directory.otherNodes())].sort(),
-      connections,
-      users,
-    };
+    const [others, connections, users] = await Promise.all([
+      this.directory.otherNodes().catch(() => []),
+      this.connections(),
+      this.users(),
+    ]);
+    return { enabled, node: nodeId, nodes: [...new Set([nodeId, ...others])].sort(), connections, users };
   }
 
-  /** Whether a connection on another node would receive it. */
-  async isElsewhere(scope: TenantScope, target: Target): Promise<boolean> {
-    if (!isStorable(target) || scope === EVERY_TENANT) return false;
-    const present = await this.directory.presentElsewhere(scope, usersOf(target)).catch(() => new Set<UserId>());
-    return present.size > 0;
+  private async connections(): Promise<number> {
+    const elsewhere = await this.bus.ask('connections', null);
+    return elsewhere.reduce((sum, count) => sum + count, this.local().connections);
   }
 
-  private activity(tenant: TenantId): TenantActivity {
-    const here: TenantConnections | undefined = this.registry.tenant(tenant);
+  /** A directory that cannot be asked leaves those of this node. */
+  private users(tenant?: TenantId): Promise<number> {
+    const here = this.local(tenant).users;
+    return this.directory.countUsers(here, tenant).catch(() => here);
+  }
+
+  private ownChannels(tenant: TenantId, channel?: ChannelName): AnswerOf<'channels'> {
+    const home = this.registry.tenant(tenant);
+    if (channel === undefined) return [...(home?.channels() ?? [])];
+    const subscribers = home?.ofChannel(channel).length ?? 0;
+    return subscribers === 0 ? [] : [[channel, subscribers]];
+  }
+
+  private ownSessions(scope: TenantScope, user: UserId): AnswerOf<'sessions'> {
+    const found = [...this.registry.inScope(scope)].flatMap((home) => home.ofUser(user));
+    return found.map(({ identity, subscriptions }) => ({
+      connection: identity.id,
+      node: this.config.cluster.nodeId,
+      connectedAt: identity.connectedAt,
+      channels: [...subscriptions.keys()].sort(),
+    }));
+  }
+
+  private ownTenants(): AnswerOf<'tenants'> {
+    const names = [...this.registry.tenants.keys()].filter((tenant) => tenant !== PROBE_TENANT);
+    return names.map((tenant) => this.ownStats(tenant));
+  }
+
+  private ownStats(tenant: TenantId): TenantStats {
     const tally = this.statistics.ofTenant(tenant);
     return {
       tenant,
-      activeConnections: here?.connectionCount ?? 0,
-      uniqueUsers: here?.userCount ?? 0,
-      channels: here?.channelCount ?? 0,
+      activeConnections: this.registry.tenant(tenant)?.connectionCount ?? 0,
       totalConnections: tally?.connectionsOpened ?? 0,
       messagesSent: tally?.sent ?? 0,
       messagesDelivered: tally?.delivered ?? 0,
       messagesToday: tally?.sentToday ?? 0,
     };
   }
+}
+
+function subscribersOf(answers: readonly AnswerOf<'channels'>[]): readonly ChannelInfo[] {
+  const sum = new Map<ChannelName, number>();
+  for (const [name, subscribers] of answers.flat()) sum.set(name, (sum.get(name) ?? 0) + subscribers);
+  return [...sum]
+    .map(([name, subscribers]) => ({ name, subscribers }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function summed(tenant: TenantId, records: readonly TenantStats[]): TenantStats {
+  const sum = (figure: Exclude<keyof TenantStats, 'tenant'>): number =>
+    records.reduce((total, record) => total + record[figure], 0);
+  return {
+    tenant,
+    activeConnections: sum('activeConnections'),
+    totalConnections: sum('totalConnections'),
+    messagesSent: sum('messagesSent'),
+    messagesDelivered: sum('messagesDelivered'),
+    messagesToday: sum('messagesToday'),
+  };
 }

@@ -1,18 +1,22 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { ClusterBus } from '../cluster/cluster-bus';
 import { SessionDirectory } from '../cluster/session-directory';
 import { ConnectionRegistry } from '../connection/connection-registry';
 import type { TenantId, UserId } from '../notification/ids';
-import { admits, isStorable, type Target, type TenantScope, usersOf } from '../notification/target';
-import { PresenceService } from './presence.service';
+import { admits, EVERY_TENANT, isStorable, type Target, type TenantScope, usersOf } from '../notification/target';
 
 /** Answers whether those whom a target means are connected, here or on another node. */
 @Injectable()
-export class Recipients {
+export class Recipients implements OnModuleInit {
   constructor(
     private readonly registry: ConnectionRegistry,
     private readonly directory: SessionDirectory,
-    private readonly presence: PresenceService,
+    private readonly bus: ClusterBus,
   ) {}
+
+  onModuleInit(): void {
+    this.bus.onAsk('recipients', ({ tenant, target }) => this.someoneIsHere(tenant ?? EVERY_TENANT, target));
+  }
 
   /** True only when every user is known to be connected; a directory that cannot be asked knows nobody. */
   async allAreConnected(tenant: TenantId, users: readonly UserId[]): Promise<boolean> {
@@ -25,6 +29,12 @@ export class Recipients {
 
   /** Whether at least one connection would receive it. */
   async someoneIsConnected(scope: TenantScope, target: Target): Promise<boolean> {
+    if (this.someoneIsHere(scope, target)) return true;
+    const tenant = scope === EVERY_TENANT ? null : scope;
+    return (await this.bus.ask('recipients', { tenant, target })).includes(true);
+  }
+
+  private someoneIsHere(scope: TenantScope, target: Target): boolean {
     for (const tenant of this.registry.inScope(scope)) {
       if (isStorable(target)) {
         if (usersOf(target).some((user) => tenant.ofUser(user).length > 0)) return true;
@@ -36,6 +46,6 @@ export class Recipients {
         if (channels.some((channel) => tenant.listeners.some(({ identity }) => identity.mayHear(channel)))) return true;
       }
     }
-    return this.presence.isElsewhere(scope, target);
+    return false;
   }
 }

@@ -7,6 +7,7 @@ import { Clock } from '../notification/clock';
 import { Frame } from '../protocol/frame';
 import { QueueService } from '../queue/queue.service';
 import type { Position, StoredEntry, StreamKey } from '../queue/queue-store';
+import { NotificationTraces } from '../telemetry/notification-traces';
 import { SettlementService } from './settlement.service';
 
 /** Uncommitted entries reach an open connection that was not sent them within this time. */
@@ -28,6 +29,7 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
     private readonly registry: ConnectionRegistry,
     private readonly settlement: SettlementService,
     private readonly clock: Clock,
+    private readonly traces: NotificationTraces,
   ) {}
 
   onModuleInit(): void {
@@ -118,6 +120,7 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
       const receipt = this.settlement.receipt({ tenant, user, id: entry.id }, entry.expiresAt, isTracked);
       // Without a priority of its own it leaves a backlog first: what was kept goes ahead of what is new.
       const frame = new Frame(entry.json, { event: 'notification', id: entry.id });
+      this.traces.remember(frame);
       if (how === 'replay') {
         await roomFor(connection);
         connection.replay(frame, receipt);

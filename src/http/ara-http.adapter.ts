@@ -22,6 +22,8 @@ const KEEP_ALIVE_MS = 65_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const IDLE_SWEEP_MS = 100;
+/** Whoever has not sent its request as a whole by then, or a first byte at all, does not keep a process from ending. */
+const CLOSE_WAIT_MS = 5000;
 
 /**
  * Express under Nest, with three differences: requests and responses are born with Express's prototypes (Express sets
@@ -88,7 +90,7 @@ export class AraHttpAdapter extends ExpressAdapter {
     // None.
   }
 
-  /** Stops listening and resolves when the last request has ended; connections go as they fall idle. */
+  /** Stops listening and resolves when the last request has ended, or after 5 s; connections go as they fall idle. */
   override close(): Promise<void> {
     const server = this.#server;
     if (server?.listening !== true) return Promise.resolve();
@@ -96,8 +98,12 @@ export class AraHttpAdapter extends ExpressAdapter {
       const sweep = setInterval(() => {
         server.closeIdleConnections();
       }, IDLE_SWEEP_MS);
+      const giveUp = setTimeout(() => {
+        server.closeAllConnections();
+      }, CLOSE_WAIT_MS);
       server.close(() => {
         clearInterval(sweep);
+        clearTimeout(giveUp);
         resolve();
       });
     });

@@ -50,6 +50,8 @@ describe('a JSON body', () => {
     ['nothing', Buffer.alloc(0), 'INVALID_JSON: Failed to parse the request body as JSON: the body is empty'],
     ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22]), /^INVALID_JSON: .*not valid UTF-8$/],
     ['broken JSON', Buffer.from('{"a":}'), /^INVALID_JSON: Failed to parse the request body as JSON: /],
+    ['broken JSON, without quoting it', Buffer.from('{"a":\n"secret" "secret"}'), /^[^"]*JSON at position \d+[^"]*$/],
+    ['an unknown word, without quoting it', Buffer.from('{"a":"secret","b":secret}'), /Unexpected token 's'$/],
     ['two values', Buffer.from('{} {}'), /^INVALID_JSON/],
     ['a byte-order mark', Buffer.from('\uFEFF{}'), /^INVALID_JSON/],
     ['65 levels', Buffer.from('['.repeat(65) + ']'.repeat(65)), /^INVALID_SHAPE: .*deeper than 64 levels$/],

@@ -106,11 +106,14 @@ export function parseJsonBody(bytes: Buffer): JsonBody {
   return new JsonBody(parse(text), text).requireUniqueKeys();
 }
 
+const QUOTED_INPUT = /, (\.\.\.)?".*$/s;
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw invalidJson(error instanceof Error ? error.message : 'invalid JSON');
+    // What the parser quotes of its input may be a payload, and an answer may end up in somebody's log.
+    throw invalidJson(error instanceof Error ? error.message.replace(QUOTED_INPUT, '') : 'invalid JSON');
   }
 }
 

@@ -148,7 +148,7 @@ describe('reading', () => {
     const stream = { tenant: DEFAULT_TENANT, user: user('a') };
     const sizes: number[] = [];
     const read: string[] = [];
-    for (let page = await queue.readAfter(stream, undefined); page.length > 0; ) {
+    for (let page = await queue.readAfter(stream, undefined); page.length > 0;) {
       sizes.push(page.length);
       read.push(...page.map(({ json }) => json));
       page = await queue.readAfter(stream, page.at(-1)?.position);
@@ -169,7 +169,9 @@ describe('reading', () => {
 });
 
 describe('settling', () => {
-  const entry = (n: number): { tenant: typeof DEFAULT_TENANT; user: ReturnType<typeof user>; id: ReturnType<typeof id> } => ({
+  const entry = (
+    n: number,
+  ): { tenant: typeof DEFAULT_TENANT; user: ReturnType<typeof user>; id: ReturnType<typeof id> } => ({
     tenant: DEFAULT_TENANT,
     user: user('a'),
     id: id(n),

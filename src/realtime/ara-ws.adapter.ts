@@ -2,15 +2,25 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { type ServerOptions, WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { AraConfig } from '../config/ara-config';
+import { CLOSE } from '../protocol/close-reason';
 import { chosenSubprotocol } from './chosen-subprotocol';
+import { serveWithoutUpgrade } from './declined-upgrade';
 import { SHARED_DEFLATE } from './shared-deflate';
 import { WsUpgrade } from './ws-upgrade';
 
 const MAX_MESSAGE_BYTES = 65_536;
 const MAX_FRAGMENTS = 1024;
 const CLOSE_TIMEOUT_MS = 5000;
+
+/** `ws` closes with a bare 1008 for too many fragments, which to our clients means an expired token. */
+class ClientSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    const isOfWs = code === 1008 && reason === undefined;
+    super.close(isOfWs ? CLOSE.tooBig.code : code, reason);
+  }
+}
 
 /**
  * Nest's WebSocket adapter without what it does per message: sessions listen to their sockets themselves, the
@@ -25,18 +35,23 @@ export class AraWsAdapter extends WsAdapter {
     // `closeTimeout` is newer than the published types of `ws`.
     const options: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
+      WebSocket: ClientSocket,
       clientTracking: false,
       maxPayload: MAX_MESSAGE_BYTES,
       maxFragments: MAX_FRAGMENTS,
       closeTimeout: CLOSE_TIMEOUT_MS,
+      // Answered by the gateway, which looks at the backlog first.
+      autoPong: false,
       perMessageDeflate: this.app.get(AraConfig).webSocket.compression && SHARED_DEFLATE,
       // The handshake chose already; without an echo a browser drops the connection.
       handleProtocols: (_offered, request) => chosenSubprotocol.get(request) ?? false,
     };
     const server = new WebSocketServer(options);
     const upgrade = this.app.get(WsUpgrade);
-    this.app.getHttpServer().on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      void upgrade.handle(server, request, socket, head);
+    const http = this.app.getHttpServer();
+    http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      if (WsUpgrade.isMeant(request)) void upgrade.handle(server, request, socket, head);
+      else serveWithoutUpgrade(http, request, socket, head);
     });
     return server;
   }

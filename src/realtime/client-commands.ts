@@ -4,11 +4,13 @@ import type { Connection } from '../connection/connection';
 import { ConnectionRegistry } from '../connection/connection-registry';
 import { AcknowledgementService } from '../dispatch/acknowledgement.service';
 import { type ChannelName, type NotificationId, parseChannelName } from '../notification/ids';
-import { parseClientMessage } from '../protocol/client-message';
+import { type ClientMessage, parseClientMessage } from '../protocol/client-message';
 import type { Frame } from '../protocol/frame';
 import { ackedFrame, errorFrame, PONG, subscribedFrame, unsubscribedFrame } from '../protocol/server-message';
 import { Metrics } from '../telemetry/metrics';
+import type { Span } from '../telemetry/tracer';
 import { TenantService } from '../tenant/tenant.service';
+import { ClientSpans } from './client-spans';
 
 const RECEIVED_TYPES = ['subscribe', 'unsubscribe', 'ping', 'ack'] as const;
 
@@ -22,6 +24,7 @@ export class ClientCommands {
     private readonly bus: ClusterBus,
     private readonly tenants: TenantService,
     private readonly acknowledgements: AcknowledgementService,
+    private readonly spans: ClientSpans,
     metrics: Metrics,
   ) {
     const received = metrics.labelledCounter(
@@ -38,11 +41,19 @@ export class ClientCommands {
     };
   }
 
-  /** Answers one message. A promise when that takes more than this turn; it never rejects. */
-  handle(connection: Connection, text: string): Promise<void> | undefined {
+  /** Answers one message; `span` is the connection's. A promise when that takes more than this turn; it never rejects. */
+  handle(connection: Connection, text: string, span: Span): Promise<void> | undefined {
     // What waited behind a slow answer while the client left: nobody would end such a subscription.
     if (!connection.isOpen) return undefined;
     const message = parseClientMessage(text);
+    return this.spans.areOn ? this.traced(connection, message, span) : this.answer(connection, message);
+  }
+
+  private traced(connection: Connection, message: ClientMessage, span: Span): Promise<void> | undefined {
+    return this.spans.message(connection, message, span, () => this.answer(connection, message));
+  }
+
+  private answer(connection: Connection, message: ClientMessage): Promise<void> | undefined {
     if (message.kind === 'invalid') {
       connection.send(errorFrame('INVALID_MESSAGE', message.message));
       return undefined;

@@ -1,10 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
+import type { Connection } from '../connection/connection';
 import { ConnectionRegistry } from '../connection/connection-registry';
 import { Flusher } from '../connection/flusher';
 import { CLOSE } from '../protocol/close-reason';
 import type { Frame } from '../protocol/frame';
 import { shutdownFrame } from '../protocol/server-message';
+import { ATTRIBUTE, SPAN } from '../telemetry/span-names';
+import { Tracer } from '../telemetry/tracer';
 import { Handshake } from './handshake';
 import { shutdownJitterMs } from './retry-hint';
 
@@ -26,11 +29,19 @@ export class DrainService implements BeforeApplicationShutdown {
     private readonly registry: ConnectionRegistry,
     private readonly handshake: Handshake,
     private readonly flusher: Flusher,
+    private readonly tracer: Tracer,
   ) {}
 
   async beforeApplicationShutdown(): Promise<void> {
     this.handshake.drain();
     const connections = [...this.registry.all];
+    await this.tracer.trace(SPAN.gracefulShutdown, (span) => {
+      span.set(ATTRIBUTE.totalConnections, connections.length);
+      return this.empty(connections);
+    });
+  }
+
+  private async empty(connections: readonly Connection[]): Promise<void> {
     if (connections.length === 0) return;
     this.logger.log(`Draining ${connections.length} connections`);
     const hints: Frame[] = Array.from({ length: Math.min(HINTS, connections.length) }, () =>
@@ -47,6 +58,12 @@ export class DrainService implements BeforeApplicationShutdown {
       await wait(SLICE_PAUSE_MS);
     }
     const deadline = performance.now() + CLOSE_WAIT_MS;
-    while ([...this.registry.all].length > 0 && performance.now() < deadline) await wait(SLICE_PAUSE_MS);
+    while (performance.now() < deadline) {
+      const left = [...this.registry.all];
+      if (left.length === 0) return;
+      // Among them may be one that was admitted just before.
+      for (const connection of left) connection.close(CLOSE.shutdown);
+      await wait(SLICE_PAUSE_MS);
+    }
   }
 }

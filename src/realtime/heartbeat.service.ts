@@ -9,6 +9,7 @@ import { Metrics } from '../telemetry/metrics';
 import { Wheel } from './wheel';
 
 const TICK_MS = 100;
+const NOTHING = Buffer.alloc(0);
 const DURATION_BUCKETS_MS = [10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 /** Keeps connections alive and notices dead ones: a heartbeat with a protocol ping per interval, phases spread. */
@@ -63,9 +64,11 @@ export class HeartbeatService implements OnModuleInit, OnModuleDestroy {
       // Nothing may follow a close frame.
       if (!connection.isOpen) continue;
       count++;
-      // A stream says nothing: that it took everything so far is its sign of life.
-      if (connection.transport === 'sse' && connection.sink.bufferedBytes === 0) {
-        connection.lastActivity = this.clock.now();
+      // A stream says nothing: that its kernel takes what was written so far is its sign of life.
+      if (connection.transport === 'sse') {
+        connection.sink.write(NOTHING, () => {
+          connection.lastActivity = this.clock.now();
+        });
       }
       connection.send(HEARTBEAT);
       connection.sink.ping();

@@ -8,13 +8,16 @@ import { Clock } from '../notification/clock';
 import { CLOSE } from '../protocol/close-reason';
 import { connectedFrame, errorFrame } from '../protocol/server-message';
 import { RateLimitService } from '../rate-limit/rate-limit.service';
+import type { Span } from '../telemetry/tracer';
 import { ClientCommands } from './client-commands';
+import { ClientSpans } from './client-spans';
 import type { Admitted } from './handshake';
 import { Inbox } from './inbox';
 import { retryMs } from './retry-hint';
 import { limitMessage, SessionService } from './session.service';
 import { WsSink } from './ws-sink';
 
+const MAX_BACKLOG_FOR_PONG_BYTES = 64 * 1024;
 const BINARY_REFUSED = errorFrame('UNSUPPORTED_FORMAT', 'Binary messages are not supported');
 const TOO_MANY_MESSAGES = errorFrame('RATE_LIMITED', 'Too many messages, this one was dropped');
 
@@ -29,6 +32,7 @@ export class RealtimeGateway implements OnGatewayConnection<WebSocket> {
     private readonly rateLimit: RateLimitService,
     private readonly config: AraConfig,
     private readonly clock: Clock,
+    private readonly spans: ClientSpans,
   ) {}
 
   handleConnection(client: WebSocket, request: IncomingMessage, admitted: Admitted): void {
@@ -36,11 +40,15 @@ export class RealtimeGateway implements OnGatewayConnection<WebSocket> {
     const connection = this.sessions.create(admitted.identity, sink, { hearsAllChannels: false });
     client.on('error', (error) => {
       this.logger.debug(`A client broke the protocol: ${error.message}`);
-    });
-    client.on('close', () => {
+      // `ws` has sent its close frame: nothing may follow it.
       this.sessions.end(connection);
     });
-    this.listen(client, connection);
+    const span = this.spans.connection(connection.user);
+    client.on('close', () => {
+      this.sessions.end(connection);
+      span.end();
+    });
+    this.listen(client, connection, span);
     this.open(connection).catch((error: unknown) => {
       this.logger.error(`Could not open a session: ${error instanceof Error ? error.message : String(error)}`);
       connection.close(CLOSE.overloaded);
@@ -66,13 +74,17 @@ export class RealtimeGateway implements OnGatewayConnection<WebSocket> {
     connection.sink.resume();
   }
 
-  private listen(client: WebSocket, connection: Connection): void {
+  private listen(client: WebSocket, connection: Connection, span: Span): void {
     const bucket = this.rateLimit.messageBucket();
-    const inbox = new Inbox((text) => this.commands.handle(connection, text), connection.sink);
+    const inbox = new Inbox((text) => this.commands.handle(connection, text, span), connection.sink);
     const alive = (): void => {
       connection.lastActivity = this.clock.now();
     };
-    client.on('ping', alive);
+    client.on('ping', (data: Buffer) => {
+      alive();
+      // Whoever pings and does not read gets no memory for it; answering the latest ping is enough (RFC 6455, 5.5.3).
+      if (connection.backlogBytes < MAX_BACKLOG_FOR_PONG_BYTES) client.pong(data);
+    });
     client.on('pong', alive);
     client.on('message', (data: RawData, isBinary: boolean) => {
       if (isBinary) {

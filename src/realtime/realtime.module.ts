@@ -6,6 +6,7 @@ import { DispatchModule } from '../dispatch/dispatch.module';
 import { RateLimitModule } from '../rate-limit/rate-limit.module';
 import { TenantModule } from '../tenant/tenant.module';
 import { ClientCommands } from './client-commands';
+import { ClientSpans } from './client-spans';
 import { DrainService } from './drain.service';
 import { Handshake } from './handshake';
 import { HeartbeatService } from './heartbeat.service';
@@ -21,6 +22,7 @@ import { WsUpgrade } from './ws-upgrade';
   controllers: [SseController],
   providers: [
     ClientCommands,
+    ClientSpans,
     DrainService,
     Handshake,
     HeartbeatService,

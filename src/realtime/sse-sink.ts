@@ -37,9 +37,13 @@ export class SseSink extends SocketSink {
   }
 
   close(_reason: CloseReason, graceMs: number): void {
-    this.response.end();
-    setTimeout(() => {
+    const timer = setTimeout(() => {
       this.socket.destroy();
     }, graceMs).unref();
+    // Once it is out, the socket belongs to the client's next request.
+    this.response.once('close', () => {
+      clearTimeout(timer);
+    });
+    this.response.end();
   }
 }

@@ -4,7 +4,9 @@ import { AraConfig } from '../config/ara-config';
 import type { Connection } from '../connection/connection';
 import { connectedFrame } from '../protocol/server-message';
 import { ConnectGuard } from '../rate-limit/connect.guard';
+import { SPAN } from '../telemetry/span-names';
 import { ClientCommands, subscriptionError } from './client-commands';
+import { ClientSpans } from './client-spans';
 import { type Admitted, Handshake, type Refusal, refusal } from './handshake';
 import { retryMs } from './retry-hint';
 import { limitMessage, SessionService } from './session.service';
@@ -28,12 +30,26 @@ export class SseController {
     private readonly sessions: SessionService,
     private readonly commands: ClientCommands,
     private readonly config: AraConfig,
+    private readonly spans: ClientSpans,
   ) {}
 
   @Get('sse')
   async stream(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    const span = this.spans.handshake(SPAN.sseConnect, request);
+    try {
+      await this.answer(request, response);
+    } catch (error) {
+      span.fail(error);
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const result = this.handshake.admit(request, 'sse');
     if (result.kind === 'refused') refuse(response, result);
+    else if (request.method === 'HEAD') response.writeHead(200, STREAM_HEADERS).end();
     else await this.open(response, result);
   }
 
@@ -45,7 +61,10 @@ export class SseController {
 
   private async open(response: ServerResponse, { identity, query }: Admitted): Promise<void> {
     const { socket } = response;
-    if (socket === null) return;
+    if (socket === null) {
+      refuse(response, refusal(400, 'A stream cannot follow a request that is not answered yet'));
+      return;
+    }
     const named = query
       .getAll('channels')
       .flatMap((list) => list.split(','))

@@ -3,8 +3,10 @@ import type { Socket } from 'node:net';
 import { Injectable, Logger } from '@nestjs/common';
 import type { WebSocketServer } from 'ws';
 import { AraConfig } from '../config/ara-config';
+import { SPAN } from '../telemetry/span-names';
 import { chosenSubprotocol } from './chosen-subprotocol';
 import { Handshake, type HandshakeResult, type Refusal, refusal } from './handshake';
+import { ClientSpans } from './client-spans';
 import { declineNarrowWindow } from './shared-deflate';
 import { checkUpgrade } from './upgrade-check';
 
@@ -18,7 +20,13 @@ export class WsUpgrade {
   constructor(
     private readonly handshake: Handshake,
     private readonly config: AraConfig,
+    private readonly spans: ClientSpans,
   ) {}
+
+  /** Whether a request asks for this upgrade at all. */
+  static isMeant(request: IncomingMessage): boolean {
+    return pathOf(request) === WS_PATH;
+  }
 
   /** Never rejects. `server` emits `connection` with the client, the request and what was admitted. */
   async handle(server: WebSocketServer, request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
@@ -26,8 +34,9 @@ export class WsUpgrade {
       socket.destroy();
     };
     socket.on('error', destroy);
+    const span = this.spans.handshake(SPAN.wsUpgrade, request);
     try {
-      const result = pathOf(request) === WS_PATH ? await this.attempt(request) : refusal(404, 'WebSockets open at /ws');
+      const result = await this.attempt(request);
       if (!socket.writable) return;
       if (result.kind === 'refused') {
         refuse(socket, result);
@@ -42,6 +51,9 @@ export class WsUpgrade {
     } catch (error) {
       this.logger.error(`Upgrade failed: ${error instanceof Error ? error.message : String(error)}`);
       refuse(socket, refusal(500, 'Internal server error'));
+      span.fail(error);
+    } finally {
+      span.end();
     }
   }
 
@@ -56,7 +68,8 @@ export class WsUpgrade {
 }
 
 function pathOf(request: IncomingMessage): string {
-  const url = request.url ?? '';
+  // A proxy may send the whole URL (RFC 9112, 3.2.2).
+  const url = (request.url ?? '').replace(/^https?:\/\/[^/?]*/i, '');
   const mark = url.indexOf('?');
   return mark === -1 ? url : url.slice(0, mark);
 }
@@ -68,5 +81,7 @@ function refuse(socket: Socket, { status, contentType, body, headers }: Refusal)
     Connection: 'close',
     ...headers,
   }).map(([name, value]) => `${name}: ${value}\r\n`);
+  // A client that keeps its side open would otherwise keep the socket; what it still sends is thrown away.
+  socket.once('finish', () => socket.destroy()).resume();
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
 }

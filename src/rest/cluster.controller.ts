@@ -1,7 +1,7 @@
 import { Controller, Get, Param } from '@nestjs/common';
 import { PresenceService, type SessionInfo } from '../dispatch/presence.service';
 import { parseUserId } from '../notification/ids';
-import { SPAN } from '../telemetry/span-names';
+import { ATTRIBUTE, SPAN } from '../telemetry/span-names';
 import { Tracer } from '../telemetry/tracer';
 import type { ClusterStatusResponse, UserLocationResponse } from './dto/presence.dto';
 import { Exchange } from './exchange';
@@ -22,7 +22,14 @@ export class ClusterController {
 
   @Get('users/:user_id')
   user(@Knock() exchange: Exchange, @Param('user_id') id: string): Promise<UserLocationResponse> {
-    return this.tracer.trace(SPAN.clusterUserLocation, () => this.#locate(exchange, id), exchange.traceparent);
+    return this.tracer.trace(
+      SPAN.clusterUserLocation,
+      (span) => {
+        span.set(ATTRIBUTE.userId, id);
+        return this.#locate(exchange, id);
+      },
+      exchange.traceparent,
+    );
   }
 
   async #status(): Promise<ClusterStatusResponse> {

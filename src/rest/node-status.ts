@@ -1,9 +1,11 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AckService } from '../ack/ack.service';
 import { AraConfig, type StoreBackend } from '../config/ara-config';
+import { Clock } from '../notification/clock';
 import { PostgresService } from '../postgres/postgres.service';
 import { QueueService } from '../queue/queue.service';
 import { RedisHaService } from '../redis-ha/redis-ha.service';
+import { Outage } from './outage';
 import {
   type AckStatus,
   type PostgresStatus,
@@ -13,12 +15,19 @@ import {
   ServiceStatus,
 } from './service-status';
 
+/** How long something required may be away before requests are sent elsewhere. */
+const OUTAGE_GRACE_MS = 5000;
+const WATCH_EVERY_MS = 1000;
+
 /** The state of this node, asked of those who know. */
 @Injectable()
 export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap, OnModuleDestroy {
   #phase: 'starting' | 'serving' | 'draining' = 'starting';
   #queueSize = { messages: 0, users: 0 };
   #pendingAcks = 0;
+  readonly #redisOutage: Outage;
+  readonly #postgresOutage: Outage;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly config: AraConfig,
@@ -26,17 +35,23 @@ export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap,
     private readonly ackService: AckService,
     private readonly redisHa: RedisHaService,
     private readonly postgresService: PostgresService,
+    clock: Clock,
   ) {
     super();
+    this.#redisOutage = new Outage(OUTAGE_GRACE_MS, clock);
+    this.#postgresOutage = new Outage(OUTAGE_GRACE_MS, clock);
   }
 
   onApplicationBootstrap(): void {
     this.#phase = 'serving';
+    // Whoever probes seldom must not take two blinks for one outage.
+    this.#watch = setInterval(() => this.readiness(), WATCH_EVERY_MS).unref();
   }
 
   /** The first thing of a shutdown: nobody is sent here any more while connections drain. */
   onModuleDestroy(): void {
     this.#phase = 'draining';
+    clearInterval(this.#watch);
   }
 
   uptimeSeconds(): number {
@@ -79,8 +94,10 @@ export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap,
     return [
       { name: 'startup', isReady: this.#phase !== 'starting' },
       { name: 'draining', isReady: this.#phase !== 'draining' },
-      ...(redis.required ? [{ name: 'redis', isReady: redis.connected }] : []),
-      ...(this.uses('postgres') ? [{ name: 'postgres', isReady: this.postgres()?.connected ?? false }] : []),
+      ...(redis.required ? [{ name: 'redis', isReady: !this.#redisOutage.see(redis.connected) }] : []),
+      ...(this.uses('postgres')
+        ? [{ name: 'postgres', isReady: !this.#postgresOutage.see(this.postgres()?.connected ?? false) }]
+        : []),
     ];
   }
 

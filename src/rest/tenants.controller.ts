@@ -1,4 +1,5 @@
 import { Controller, Get, Param } from '@nestjs/common';
+import type { TenantStats } from '../cluster/cluster-questions';
 import { AraConfig } from '../config/ara-config';
 import { PresenceService, type TenantActivity } from '../dispatch/presence.service';
 import { AraError } from '../notification/ara-error';
@@ -64,7 +65,7 @@ function toResponse(activity: TenantActivity): TenantResponse {
   };
 }
 
-function statsOf(activity: TenantActivity): TenantResponse['stats'] {
+function statsOf(activity: TenantStats): TenantResponse['stats'] {
   return {
     active_connections: activity.activeConnections,
     total_connections: activity.totalConnections,

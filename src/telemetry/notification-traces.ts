@@ -1,4 +1,8 @@
 import type { NotificationId } from '../notification/ids';
+import type { Frame } from '../protocol/frame';
+
+/** The trace context closes a frame's metadata, which closes the frame; so nothing in a payload is taken for one. */
+const TRACEPARENT_AT_END = /"traceparent":"([0-9a-f-]{55})"\}\}$/;
 
 /**
  * The trace that a notification belongs to, kept until its acknowledgement comes: an ACK names the notification and
@@ -10,9 +14,12 @@ export class NotificationTraces {
 
   constructor(private readonly capacity: number) {}
 
-  remember(id: NotificationId, traceparent: string | undefined): void {
-    if (this.capacity === 0 || traceparent === undefined) return;
-    this.#traceparents.set(id, traceparent);
+  /** Reads the trace off the frame, so that it does not matter whether it was made here, on another node, or stored long ago. */
+  remember(frame: Frame): void {
+    if (this.capacity === 0 || frame.id === undefined) return;
+    const [, traceparent] = TRACEPARENT_AT_END.exec(frame.json.slice(-100)) ?? [];
+    if (traceparent === undefined) return;
+    this.#traceparents.set(frame.id, traceparent);
     if (this.#traceparents.size <= this.capacity) return;
     for (const [oldest] of this.#traceparents) {
       this.#traceparents.delete(oldest);

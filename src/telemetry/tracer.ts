@@ -32,8 +32,8 @@ export abstract class Tracer {
   abstract activeTraceId(): string | undefined;
 
   /** A span around `work`, which ends when it returns, or its promise settles; what it throws is passed on. */
-  trace<T>(name: SpanName, work: (span: Span) => T, parent?: Span | string): T {
-    const span = this.start(name, parent);
+  trace<T>(name: SpanName, work: (span: Span) => T, parent?: Span | string, link?: string): T {
+    const span = this.start(name, parent, link);
     const fail = (error: unknown): never => {
       span.fail(error);
       span.end();
