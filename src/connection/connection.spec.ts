@@ -157,8 +157,8 @@ describe('receipts', () => {
     const connection = connect();
     const receipt = new CountingReceipt(1);
     connection.send(frame('x'), receipt);
-    connection.settled(receipt, 1000);
-    connection.settled(new CountingReceipt(2), 5);
+    connection.settled(receipt.id, 1000);
+    connection.settled(new CountingReceipt(2).id, 5);
     connection.pruneSent(999);
     expect(connection.wasGiven(receipt.id)).toBe(true);
     expect(connection.wasGiven(id(2))).toBe(false);

@@ -133,8 +133,8 @@ export class Connection implements AudienceMember, Flushable, Lagging {
   }
 
   /** An entry is in no store any more; `forgetAt`: until when a slow reader may still bring it up. */
-  settled(receipt: Receipt, forgetAt: number): void {
-    this.#sent?.shorten(receipt.id, forgetAt);
+  settled(id: NotificationId, forgetAt: number): void {
+    this.#sent?.shorten(id, forgetAt);
   }
 
   pruneSent(now: number): void {

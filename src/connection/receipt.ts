@@ -4,7 +4,6 @@ import type { Transport } from './sink';
 /** The connection that took it, as far as a receipt cares. */
 export interface Taker {
   readonly transport: Transport;
-  settled(receipt: Receipt, forgetAt: number): void;
 }
 
 /** Travels with a stored frame and learns when a connection's kernel took it. */

@@ -13,6 +13,7 @@ import type { Frame } from '../protocol/frame';
 import { notificationFrame } from '../protocol/server-message';
 import { type Kept, QueueService } from '../queue/queue.service';
 import { Recipients } from './recipients';
+import { SettlementService } from './settlement.service';
 
 /** When a client whose notification could be neither kept nor sent should try again. */
 const RETRY_AFTER_SECONDS = 1;
@@ -45,6 +46,7 @@ export class IntakeService {
     private readonly claims: OnceClaims,
     private readonly registry: ConnectionRegistry,
     private readonly recipients: Recipients,
+    private readonly settlement: SettlementService,
     private readonly clock: Clock,
     private readonly config: AraConfig,
   ) {}
@@ -70,7 +72,8 @@ export class IntakeService {
     if (storage.kind !== 'kept') return;
     const tenant = homeOf(delivery.tenant);
     const { id } = delivery.notification;
-    await Promise.all(storage.kept.users.map((user) => this.queue.commit({ tenant, user, id })));
+    // By settlement, which tries again: what stays stored would be delivered.
+    await Promise.all(storage.kept.users.map((user) => this.settlement.commit({ tenant, user, id })));
   }
 
   private async store(delivery: Delivery, frame: Frame): Promise<Storage> {

@@ -110,7 +110,12 @@ export class PresenceService implements OnModuleInit {
   async activeTenants(): Promise<readonly TenantStats[]> {
     const records = [...this.ownTenants(), ...(await this.bus.ask('tenants', { tenant: null })).flat()];
     const names = new Set(records.map(({ tenant }) => tenant));
-    return [...names].sort().map((name) => summed(name, records.filter(({ tenant }) => tenant === name)));
+    return [...names].sort().map((name) =>
+      summed(
+        name,
+        records.filter(({ tenant }) => tenant === name),
+      ),
+    );
   }
 
   /** undefined when it never had a connection. */
@@ -217,9 +222,7 @@ export class PresenceService implements OnModuleInit {
 function subscribersOf(answers: readonly AnswerOf<'channels'>[]): readonly ChannelInfo[] {
   const sum = new Map<ChannelName, number>();
   for (const [name, subscribers] of answers.flat()) sum.set(name, (sum.get(name) ?? 0) + subscribers);
-  return [...sum]
-    .map(([name, subscribers]) => ({ name, subscribers }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...sum].map(([name, subscribers]) => ({ name, subscribers })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function summed(tenant: TenantId, records: readonly TenantStats[]): TenantStats {

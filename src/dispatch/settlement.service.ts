@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AckService } from '../ack/ack.service';
 import { AraConfig } from '../config/ara-config';
+import { ConnectionRegistry } from '../connection/connection-registry';
 import type { Receipt, Taker } from '../connection/receipt';
 import { Clock } from '../notification/clock';
 import type { NotificationId } from '../notification/ids';
@@ -25,6 +26,7 @@ export class SettlementService {
   constructor(
     private readonly queue: QueueService,
     private readonly ack: AckService,
+    private readonly registry: ConnectionRegistry,
     private readonly config: AraConfig,
     private readonly clock: Clock,
   ) {}
@@ -38,6 +40,7 @@ export class SettlementService {
   async commit(entry: EntryRef): Promise<void> {
     try {
       await this.queue.commit(entry);
+      this.settleConnections(entry);
     } catch (error) {
       if (this.#failed.length < MAX_RETRIES_KEPT) this.#failed.push(entry);
       throw error;
@@ -57,9 +60,13 @@ export class SettlementService {
       this.queue.recordDelivery(receipt.entry).catch(this.report);
       return;
     }
-    this.commit(receipt.entry).then(() => {
-      taker.settled(receipt, this.clock.now() + STRAGGLER_MS);
-    }, this.report);
+    this.commit(receipt.entry).catch(this.report);
+  }
+
+  /** The user's connections need not remember it much longer. */
+  private settleConnections({ tenant, user, id }: EntryRef): void {
+    const forgetAt = this.clock.now() + STRAGGLER_MS;
+    for (const connection of this.registry.tenant(tenant)?.ofUser(user) ?? []) connection.settled(id, forgetAt);
   }
 
   private awaitsAck(receipt: EntryReceipt, taker: Taker): boolean {
