@@ -9,6 +9,7 @@ import { Coalescer } from '../coalescing/coalescer';
 import { AraConfig } from '../config/ara-config';
 import { Clock } from '../notification/clock';
 import type { NotificationId, TenantId, UserId } from '../notification/ids';
+import { RepeatedWarnings } from '../telemetry/repeated-warnings';
 import { AckMetrics } from './ack.metrics';
 import { type AckOutcome, type AckRef, AckStore, type PendingAck } from './ack-store';
 import { GroupAcks } from './group-acks';
@@ -27,6 +28,7 @@ export interface AckFigures {
 @Injectable()
 export class AckService implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger(AckService.name);
+  private readonly warnings: RepeatedWarnings;
   private readonly tracks: Coalescer<PendingAck, true>;
   private readonly acknowledgements: Coalescer<AckRef, AckOutcome>;
   #latencyMs = 0;
@@ -39,6 +41,8 @@ export class AckService implements OnModuleInit, OnModuleDestroy, OnApplicationS
     private readonly metrics: AckMetrics,
     private readonly groups: GroupAcks,
   ) {
+    // While the store is away, every notification fails to be tracked.
+    this.warnings = new RepeatedWarnings(this.logger, clock);
     const options = { maxBatch: WRITES_PER_BATCH, timeoutMs: config.store.timeoutMs };
     this.tracks = new Coalescer((items) => this.writeTracks(items), options);
     this.acknowledgements = new Coalescer((items) => store.acknowledgeMany(items, clock.now()), options);
@@ -71,7 +75,8 @@ export class AckService implements OnModuleInit, OnModuleDestroy, OnApplicationS
     try {
       await Promise.all(users.map((user) => this.tracks.submit({ tenant, notification, user, sentAt, expiresAt })));
     } catch (error) {
-      this.logger.warn(`Could not track acknowledgements: ${error instanceof Error ? error.message : String(error)}`);
+      const reason = error instanceof Error ? error.message : String(error);
+      this.warnings.warn('track', `Could not track acknowledgements: ${reason}`);
     }
   }
 

@@ -18,8 +18,7 @@ function either<T>(port: abstract new () => T, alone: Type<T>, clustered: Type<T
   return {
     provide: port,
     inject: [AraConfig, ModuleRef],
-    useFactory: ({ cluster }: AraConfig, moduleRef: ModuleRef) =>
-      moduleRef.create(cluster.enabled ? clustered : alone),
+    useFactory: ({ cluster }: AraConfig, moduleRef: ModuleRef) => moduleRef.create(cluster.enabled ? clustered : alone),
   };
 }
 

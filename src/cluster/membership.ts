@@ -96,9 +96,7 @@ export class Membership {
     );
     const [now, isNew, dead, living] = answer as [number, number, Instance[], Instance[]];
     this.#offsetMs = now - this.clock.now();
-    this.#others = new Map(
-      living.filter((one) => one !== this.instance).map((one) => [one, nodeOf(one)] as const),
-    );
+    this.#others = new Map(living.filter((one) => one !== this.instance).map((one) => [one, nodeOf(one)] as const));
     if (isNew === 1 && this.#hasJoined) for (const hook of this.#onForgotten) hook();
     this.#hasJoined = true;
     for (const one of dead) if (one !== this.instance) for (const hook of this.#onDeath) hook(one);

@@ -13,7 +13,14 @@ import { RedisHaService } from '../redis-ha/redis-ha.service';
 import { redisUnavailable } from '../redis-ha/redis-error';
 import type { RedisSubscription } from '../redis-ha/redis-subscription';
 import { RepeatedWarnings } from '../telemetry/repeated-warnings';
-import { ClusterBus, type Interest, NOTHING_REACHED, type Reach, type RelayedDelivery, type RelayReport } from './cluster-bus';
+import {
+  ClusterBus,
+  type Interest,
+  NOTHING_REACHED,
+  type Reach,
+  type RelayedDelivery,
+  type RelayReport,
+} from './cluster-bus';
 import type { AnswerOf, QuestionOf, Subject } from './cluster-questions';
 import { ClusterMetrics } from './cluster.metrics';
 import { Exchange } from './exchange';
@@ -30,7 +37,9 @@ interface Retained {
   readonly isHeard: Promise<void>;
 }
 
-type Body = { [K in ClusterMessage['kind']]: Omit<Extract<ClusterMessage, { kind: K }>, 'from' | 'exchange'> }[ClusterMessage['kind']];
+type Body = {
+  [K in ClusterMessage['kind']]: Omit<Extract<ClusterMessage, { kind: K }>, 'from' | 'exchange'>;
+}[ClusterMessage['kind']];
 
 /**
  * Nodes speak over Redis Pub/Sub: a topic per tenant, per channel, for those who hear all channels, per node, and one for
@@ -193,7 +202,9 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
       const reach = await this.#deliver(message.delivery);
       await this.reply(message, this.#copies.answer(name), reachToWire(reach));
     } catch (error) {
-      this.logger.error(`Could not deliver for another node: ${error instanceof Error ? error.message : String(error)}`);
+      this.logger.error(
+        `Could not deliver for another node: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 

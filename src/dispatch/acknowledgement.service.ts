@@ -28,9 +28,7 @@ export class AcknowledgementService {
       const [outcome] = await Promise.all([this.ack.acknowledge({ tenant, user, notification }), committing]);
       return outcome.kind === 'acked' ? 'acked' : 'invalid';
     } catch (error) {
-      this.logger.debug(
-        `Could not settle an acknowledgement: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.logger.debug({ msg: 'Could not settle an acknowledgement', notification_id: notification, err: error });
       return 'unanswered';
     }
   }

@@ -59,7 +59,7 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
     try {
       await this.sendAll(connection);
     } catch (error) {
-      this.logger.warn(`Could not replay the queue: ${error instanceof Error ? error.message : String(error)}`);
+      this.logger.warn({ msg: 'Could not replay the queue', connection_id: connection.identity.id, err: error });
     } finally {
       connection.openGate();
     }

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AckService } from '../ack/ack.service';
+import { SessionDirectory } from '../cluster/session-directory';
 import { AraConfig } from '../config/ara-config';
 import { ConnectionRegistry } from '../connection/connection-registry';
 import type { Receipt, Taker } from '../connection/receipt';
@@ -16,7 +17,7 @@ const MAX_RETRIES_KEPT = 100_000;
 /**
  * Decides when a stored notification has reached its user, and takes it out of the store: acknowledgements off, when
  * the kernel took its bytes on one connection; on, when the user acknowledged it, or when it was written to an SSE
- * stream while no WebSocket of the user could acknowledge it.
+ * stream while no WebSocket of the user, on any node, could acknowledge it.
  */
 @Injectable()
 export class SettlementService {
@@ -27,6 +28,7 @@ export class SettlementService {
     private readonly queue: QueueService,
     private readonly ack: AckService,
     private readonly registry: ConnectionRegistry,
+    private readonly directory: SessionDirectory,
     private readonly config: AraConfig,
     private readonly clock: Clock,
   ) {}
@@ -56,22 +58,26 @@ export class SettlementService {
 
   /** The kernel took the entry's bytes on `taker`. */
   written(receipt: EntryReceipt, taker: Taker): void {
-    if (this.awaitsAck(receipt, taker)) {
-      this.queue.recordDelivery(receipt.entry).catch(this.report);
-      return;
-    }
-    this.commit(receipt.entry).catch(this.report);
+    const { entry, isTracked } = receipt;
+    if (!this.ack.isEnabled || !this.config.queue.redeliverUnacked) this.commit(entry).catch(this.report);
+    else if (taker.transport === 'websocket' || isTracked) this.queue.recordDelivery(entry).catch(this.report);
+    else this.writtenToStream(entry).catch(this.report);
+  }
+
+  private async writtenToStream(entry: EntryRef): Promise<void> {
+    const { tenant, user } = entry;
+    // A directory that cannot be asked may know of one; then the entry stays.
+    const mayAcknowledge = await this.directory
+      .presentElsewhere(tenant, [user], 'websocket')
+      .then((users) => users.has(user))
+      .catch(() => true);
+    await (mayAcknowledge ? this.queue.recordDelivery(entry) : this.commit(entry));
   }
 
   /** The user's connections need not remember it much longer. */
   private settleConnections({ tenant, user, id }: EntryRef): void {
     const forgetAt = this.clock.now() + STRAGGLER_MS;
     for (const connection of this.registry.tenant(tenant)?.ofUser(user) ?? []) connection.settled(id, forgetAt);
-  }
-
-  private awaitsAck(receipt: EntryReceipt, taker: Taker): boolean {
-    if (!this.ack.isEnabled || !this.config.queue.redeliverUnacked) return false;
-    return taker.transport === 'websocket' || receipt.isTracked;
   }
 
   private readonly report = (error: unknown): void => {

@@ -1,7 +1,9 @@
-import { createServer, IncomingMessage, ServerResponse, type Server } from 'node:http';
+import { createServer, IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { NestApplicationOptions } from '@nestjs/common';
+import { type NestApplicationOptions, StreamableFile } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import { presetResponseClass, takePresetHeaders } from './preset-headers';
+import { reply } from './reply';
 import { RouteTable, type RouteLayer } from './route-table';
 
 /** Sees every request before Express; `express` hands it on. */
@@ -60,7 +62,7 @@ export class AraHttpAdapter extends ExpressAdapter {
     const express = this.getInstance<Express>();
     // Classes of our own stand between Node's and Express's: only for a derived class does V8 keep one shape of its instances.
     class AraRequest extends IncomingMessage {}
-    class AraResponse extends ServerResponse {}
+    const AraResponse = presetResponseClass();
     express.request = insert(AraRequest.prototype, express.request);
     express.response = insert(AraResponse.prototype, express.response);
     const server = createServer({
@@ -88,6 +90,15 @@ export class AraHttpAdapter extends ExpressAdapter {
   /** Bodies are read at the front door, after the caller was let in; a parser of Express would find an empty stream. */
   override registerParserMiddleware(): void {
     // None.
+  }
+
+  /** JSON goes out as the fast door sends it; `response.json` would set and look up each header by name. */
+  override reply(response: ServerResponse, body: unknown, statusCode?: number): void {
+    const isJson =
+      typeof body === 'object' && body !== null && !(body instanceof StreamableFile) && !(body instanceof Error);
+    const headers = isJson ? takePresetHeaders(response) : undefined;
+    if (headers === undefined) super.reply(response, body, statusCode);
+    else reply(response, statusCode ?? response.statusCode, headers, JSON.stringify(body));
   }
 
   /** Stops listening and resolves when the last request has ended, or after 5 s; connections go as they fall idle. */

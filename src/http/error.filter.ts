@@ -29,8 +29,8 @@ export class ErrorFilter implements ExceptionFilter {
     reply(response, status, [...headers, ...retryAfter], JSON.stringify(body));
   }
 
-  #log(thrown: unknown, { method, url }: IncomingMessage): void {
-    const what = `${method ?? ''} ${url?.split('?', 1)[0] ?? ''} failed`;
-    this.#logger.error(what, thrown instanceof Error ? thrown.stack : undefined);
+  #log(thrown: unknown, { method, url, id }: IncomingMessage): void {
+    const msg = `${method ?? ''} ${url?.split('?', 1)[0] ?? ''} failed`;
+    this.#logger.error({ msg, request_id: id, err: thrown });
   }
 }

@@ -101,7 +101,7 @@ export class ProbeService implements OnApplicationBootstrap, OnModuleDestroy {
         },
       });
     } catch (error) {
-      this.logger.debug(`The self-probe failed: ${error instanceof Error ? error.message : String(error)}`);
+      this.logger.debug({ msg: 'The self-probe failed', notification_id: id, err: error });
     }
   }
 

@@ -2,10 +2,10 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocketServer } from 'ws';
 import { AraConfig } from '../config/ara-config';
-import { CLOSE } from '../protocol/close-reason';
 import { chosenSubprotocol } from './chosen-subprotocol';
+import { ClientSocket } from './client-socket';
 import { serveWithoutUpgrade } from './declined-upgrade';
 import { SHARED_DEFLATE } from './shared-deflate';
 import { WsUpgrade } from './ws-upgrade';
@@ -13,14 +13,6 @@ import { WsUpgrade } from './ws-upgrade';
 const MAX_MESSAGE_BYTES = 65_536;
 const MAX_FRAGMENTS = 1024;
 const CLOSE_TIMEOUT_MS = 5000;
-
-/** `ws` closes with a bare 1008 for too many fragments, which to our clients means an expired token. */
-class ClientSocket extends WebSocket {
-  override close(code?: number, reason?: string | Buffer): void {
-    const isOfWs = code === 1008 && reason === undefined;
-    super.close(isOfWs ? CLOSE.tooBig.code : code, reason);
-  }
-}
 
 /**
  * Nest's WebSocket adapter without what it does per message: sessions listen to their sockets themselves, the

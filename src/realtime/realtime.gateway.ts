@@ -39,18 +39,21 @@ export class RealtimeGateway implements OnGatewayConnection<WebSocket> {
     const sink = new WsSink(client, request.socket);
     const connection = this.sessions.create(admitted.identity, sink, { hearsAllChannels: false });
     client.on('error', (error) => {
-      this.logger.debug(`A client broke the protocol: ${error.message}`);
-      // `ws` has sent its close frame: nothing may follow it.
-      this.sessions.end(connection);
+      this.logger.debug({ msg: 'A client broke the protocol', connection_id: connection.identity.id, err: error });
     });
     const span = this.spans.connection(connection.user);
-    client.on('close', () => {
+    const end = (): void => {
       this.sessions.end(connection);
+    };
+    // Nothing may follow a close frame; and who leaves may come back at once, whatever the limits.
+    client.on('closing', end);
+    client.on('close', () => {
+      end();
       span.end();
     });
     this.listen(client, connection, span);
     this.open(connection).catch((error: unknown) => {
-      this.logger.error(`Could not open a session: ${error instanceof Error ? error.message : String(error)}`);
+      this.logger.error({ msg: 'Could not open a session', connection_id: connection.identity.id, err: error });
       connection.close(CLOSE.overloaded);
     });
   }

@@ -98,18 +98,7 @@ export class IngestStreamService implements OnApplicationBootstrap, BeforeApplic
   private async next(connection: RedisConnection, stream: string): Promise<readonly StreamEntry[]> {
     const { nodeId } = this.config.cluster;
     const answer = await connection.run('ingest_read', (redis) =>
-      redis.xreadgroup(
-        'GROUP',
-        GROUP,
-        nodeId,
-        'COUNT',
-        ENTRIES_PER_READ,
-        'BLOCK',
-        BLOCK_MS,
-        'STREAMS',
-        stream,
-        '>',
-      ),
+      redis.xreadgroup('GROUP', GROUP, nodeId, 'COUNT', ENTRIES_PER_READ, 'BLOCK', BLOCK_MS, 'STREAMS', stream, '>'),
     );
     const [first] = (answer ?? []) as readonly (readonly [string, readonly StreamEntry[]])[];
     return first?.[1] ?? [];

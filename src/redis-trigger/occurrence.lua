@@ -1,6 +1,6 @@
 -- Numbers one more sighting of a message by one of its listeners, so that all of them number the same message alike.
--- Each counts on from its own last number. One that was not here before hears what the others hear just now: the
--- highest number when that is recent, else the one that follows.
+-- Each counts on from its own last number. One that was not here before starts with the others when they have just
+-- begun; later it hears what they hear: the highest number when that is recent, else the one that follows.
 --
 -- KEYS  the message
 -- ARGV  the listener, milliseconds that a number is recent, milliseconds without a sighting that end the count
@@ -13,6 +13,7 @@ local since, highest, at = tonumber(known[1] or now), tonumber(known[2] or 0), t
 
 local number
 if known[4] then number = known[4] + 1
+elseif now - since <= tonumber(ARGV[2]) then number = 1
 elseif now - at <= tonumber(ARGV[2]) then number = highest
 else number = highest + 1 end
 

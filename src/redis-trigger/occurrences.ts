@@ -6,7 +6,7 @@ import { RedisScript } from '../redis-ha/redis-script';
 
 /** Equal messages that come later than this after each other are counted anew. */
 const REMEMBERED_MS = 120_000;
-/** Nodes hear one message within a few milliseconds; so far apart they hear two. */
+/** Nodes hear one message within milliseconds, a busy one later; what is so far apart are two. */
 const RECENT_MS = 5_000;
 const SCRIPT = RedisScript.fromFiles(__dirname, 'occurrence.lua');
 

@@ -3,7 +3,7 @@ import { ApiKeys, type Principal } from '../auth/api-key';
 import { AraConfig } from '../config/ara-config';
 import { clientAddress } from '../http/client-address';
 import { AraError } from '../notification/ara-error';
-import { rateLimited, rateLimitHeaders } from '../rate-limit/rate-limited';
+import { allowanceHeaders, rateLimited } from '../rate-limit/rate-limited';
 import { RateLimitService } from '../rate-limit/rate-limit.service';
 import type { Decision } from '../rate-limit/token-bucket';
 import { optionalTenant, requiredTenant } from '../tenant/tenant-context';
@@ -26,8 +26,13 @@ export class Admission {
   admit(exchange: Exchange): void | Promise<void> {
     const { headers, socket } = exchange.request;
     const principal = this.keys.principalOf(headers['x-api-key']);
-    const address = clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.config.server.trustProxy);
-    const verdict = this.limits.request(principal?.bucket, address);
+    const bucket = principal?.bucket;
+    // Who is known by a key is not counted by an address.
+    const address =
+      bucket === undefined
+        ? clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.config.server.trustProxy)
+        : '';
+    const verdict = this.limits.request(bucket, address);
     if (!(verdict instanceof Promise)) {
       this.#decide(exchange, principal, verdict);
       return;
@@ -40,9 +45,7 @@ export class Admission {
   #decide(exchange: Exchange, principal: Principal | undefined, decision: Decision | undefined): void {
     if (decision !== undefined) {
       // How long to wait stands in the error, whose answer makes the header of it.
-      for (const header of Object.entries(rateLimitHeaders({ ...decision, allowed: true }))) {
-        exchange.headers.push(...header);
-      }
+      exchange.headers.push(...allowanceHeaders(decision));
       if (!decision.allowed) throw rateLimited(decision);
     }
     if (principal === undefined) throw new AraError('UNAUTHORIZED', 'Invalid or missing API key');

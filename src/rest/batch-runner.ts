@@ -20,8 +20,8 @@ export interface BatchDoor {
   errorText(error: unknown): string;
 }
 
-/** Makes an item's delivery; rejects when its template, variables or lists are wrong. */
-export type BatchItem = () => Promise<Delivery>;
+/** Makes an item's delivery; throws or rejects when its template, variables or lists are wrong. */
+export type BatchItem = () => Delivery | Promise<Delivery>;
 
 /** One result per item, in their order. Never rejects for what is the fault of an item. */
 export function runBatch(

@@ -79,7 +79,7 @@ export class BatchService {
       .map((body, index) => {
         body.requireUniqueKeys().member('target').requireUniqueKeys();
         const dto = validate(chosen(BATCH_ITEM, body.value), body.value, `notifications[${index}]`);
-        return async () => this.sending.deliveryOf(exchange, body, dto, targetOf(dto.target), span);
+        return () => this.sending.deliveryOf(exchange, body, dto, targetOf(dto.target), span);
       });
   }
 

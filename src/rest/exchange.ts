@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JsonBody } from '../http/json-body';
+import { presetHeaders } from '../http/preset-headers';
 import type { Route } from '../http/route-table';
 import { AraError } from '../notification/ara-error';
 import type { TenantId } from '../notification/ids';
@@ -48,8 +49,7 @@ export class Exchange {
 
   /** Leaves the answer to Express: from here on a controller finds this exchange by its request. */
   handOver(): void {
-    const { headers, response } = this;
-    for (let i = 0; i + 1 < headers.length; i += 2) response.setHeader(headers[i] ?? '', headers[i + 1] ?? '');
+    presetHeaders(this.response, this.headers);
     this.headers = [];
     exchanges.set(this.request, this);
   }

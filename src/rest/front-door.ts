@@ -49,14 +49,9 @@ export class FrontDoor implements OnModuleInit {
   }
 
   #open(request: IncomingMessage, response: ServerResponse, adapter: AraHttpAdapter, express: () => void): void {
-    const exchange = new Exchange(request, response, requestIdOf(request.headers['x-request-id']));
-    const { origin } = request.headers;
-    exchange.headers.push(
-      ...this.#securityHeaders,
-      ...this.#cors.headersFor(origin),
-      'X-Request-Id',
-      exchange.requestId,
-    );
+    const { origin, 'x-request-id': givenId } = request.headers;
+    const exchange = new Exchange(request, response, requestIdOf(givenId));
+    exchange.headers = [...this.#securityHeaders, ...this.#cors.headersFor(origin), 'X-Request-Id', exchange.requestId];
     const route = adapter.routes.find(exchange.path);
     this.metrics.watch(exchange, route?.pattern);
     if (exchange.method === 'OPTIONS') {

@@ -11,6 +11,12 @@ const STREAM = '/sse';
 /** The client left before there was an answer; the number that proxies log for it. */
 const CLIENT_CLOSED = 499;
 
+/** What one method of one route counts into. */
+interface RouteSeries {
+  readonly latency: Histogram | undefined;
+  readonly byStatus: Map<number, Counter>;
+}
+
 /** Counts requests and batches of both doors. */
 @Injectable()
 export class HttpMetrics {
@@ -18,6 +24,7 @@ export class HttpMetrics {
   readonly #latency: Labelled<['method', 'path'], Histogram>;
   readonly #batches: Counter;
   readonly #batchSize: Histogram;
+  readonly #series = new Map<string, Map<string, RouteSeries>>();
 
   constructor(metrics: Metrics) {
     this.#requests = metrics.labelledCounter('ara_http_requests_total', 'HTTP requests, by route and status', [
@@ -39,14 +46,31 @@ export class HttpMetrics {
   watch({ method, response }: Exchange, pattern = UNMATCHED): void {
     const startedAt = performance.now();
     response.once('close', () => {
+      const { latency, byStatus } = this.#seriesOf(method, pattern);
       const status = response.headersSent ? response.statusCode : CLIENT_CLOSED;
-      this.#requests.with(method, pattern, String(status)).inc();
-      if (pattern !== STREAM) this.#latency.with(method, pattern).observe((performance.now() - startedAt) / 1000);
+      let requests = byStatus.get(status);
+      if (requests === undefined) {
+        byStatus.set(status, (requests = this.#requests.with(method, pattern, String(status))));
+      }
+      requests.inc();
+      latency?.observe((performance.now() - startedAt) / 1000);
     });
   }
 
   countBatch(items: number): void {
     this.#batches.inc();
     this.#batchSize.observe(items);
+  }
+
+  /** Remembered, so that a request costs no search by all labels; there are as many as routes and Node's few methods. */
+  #seriesOf(method: string, pattern: string): RouteSeries {
+    let ofPattern = this.#series.get(pattern);
+    if (ofPattern === undefined) this.#series.set(pattern, (ofPattern = new Map<string, RouteSeries>()));
+    let series = ofPattern.get(method);
+    if (series === undefined) {
+      const latency = pattern === STREAM ? undefined : this.#latency.with(method, pattern);
+      ofPattern.set(method, (series = { latency, byStatus: new Map<number, Counter>() }));
+    }
+    return series;
   }
 }

@@ -26,7 +26,7 @@ import {
 } from './dto/send.dto';
 import { validate } from './dto/validate';
 import type { Exchange } from './exchange';
-import { toDelivery } from './to-delivery';
+import { type Content, toDelivery } from './to-delivery';
 
 /** The five ways to send one notification: reads the request, dispatches it, and says what became of it. */
 @Injectable()
@@ -118,19 +118,27 @@ export class SendingService {
     );
   }
 
-  /** The delivery that a body asks for; `span` becomes the parent of whoever handles its frames. */
-  async deliveryOf(exchange: Exchange, body: JsonBody, dto: ContentDto, target: Target, span: Span): Promise<Delivery> {
+  /** The delivery that a body asks for, at once unless a template has to be looked up; `span` becomes the parent of whoever handles its frames. */
+  deliveryOf(
+    exchange: Exchange,
+    body: JsonBody,
+    dto: ContentDto,
+    target: Target,
+    span: Span,
+  ): Delivery | Promise<Delivery> {
     const tenant = exchange.requiredTenant;
-    const content = await this.contents.resolve(tenant, body, dto);
-    return toDelivery({
-      tenant,
-      target,
-      content,
-      id: this.ids.notificationId(),
-      occurredAt: this.clock.now(),
-      correlationId: dto.correlation_id,
-      traceparent: span.traceparent ?? wellFormed(exchange.traceparent),
-    });
+    const deliveryWith = (content: Content): Delivery =>
+      toDelivery({
+        tenant,
+        target,
+        content,
+        id: this.ids.notificationId(),
+        occurredAt: this.clock.now(),
+        correlationId: dto.correlation_id,
+        traceparent: span.traceparent ?? wellFormed(exchange.traceparent),
+      });
+    const content = this.contents.resolve(tenant, body, dto);
+    return content instanceof Promise ? content.then(deliveryWith) : deliveryWith(content);
   }
 
   async #send(exchange: Exchange, target: Target, dto: ContentDto, span: Span): Promise<DeliveryReport> {

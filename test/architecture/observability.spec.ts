@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ATTRIBUTE, SPAN } from '../../src/telemetry/span-names';
 import { AraProcess } from '../support/ara-process';
+import { startRedis } from '../support/redis-server';
 
 const ROOT = join(__dirname, '../..');
 const PAGE = readFileSync(join(ROOT, 'docs/observability.md'), 'utf8');
@@ -23,11 +24,30 @@ const sorted = (lines: Iterable<string>): string[] => [...lines].sort();
 
 describe('docs/observability.md', () => {
   it('names every metric of a running service with its type, and no other', async () => {
-    const ara = await AraProcess.start();
+    // Some are there only with the feature that they speak of.
+    const ara = await AraProcess.start({ RATELIMIT_ENABLED: 'true', RATELIMIT_BACKEND: 'redis' });
     const { text } = await ara.get('/metrics');
     await ara.stop();
     const running = [...text.matchAll(/^# TYPE (ara_\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`);
     const documented = rows(/^ara_/).map(([name, type]) => `${name} ${type}`);
+    expect(sorted(documented)).toEqual(sorted(running));
+  });
+
+  it('names the buckets of every histogram', async () => {
+    const metrics = new Map<string, Set<string>>();
+    const redis = await startRedis();
+    const ara = await AraProcess.start({ QUEUE_ENABLED: 'true', QUEUE_BACKEND: 'redis', REDIS_URL: redis.url });
+    await ara.get('/stats');
+    const { text } = await ara.get('/metrics');
+    await ara.stop();
+    await redis.close();
+    for (const [, name, bound] of text.matchAll(/^(ara_\w+)_bucket\{le="([\d.]+)"/gm)) {
+      metrics.set(name!, (metrics.get(name!) ?? new Set()).add(bound!));
+    }
+    const running = [...metrics].map(([name, bounds]) => `${name}: ${[...bounds].join(', ')}`);
+    const documented = [...PAGE.matchAll(/^- (`ara_.*): (.*)$/gm)].flatMap(([, names, bounds]) =>
+      names!.split(', ').map((name) => `${name.replaceAll('`', '')}: ${bounds}`),
+    );
     expect(sorted(documented)).toEqual(sorted(running));
   });
 

@@ -92,8 +92,8 @@ export class WsWire {
   }
 
   /** Resolves when the 101 is here; fails on any other answer. */
-  static async open(url: string, path: string, headers: Headers = {}): Promise<WsWire> {
-    const raw = await RawSocket.open(url);
+  static async open(url: string, path: string, headers: Headers = {}, options = {}): Promise<WsWire> {
+    const raw = await RawSocket.open(url, options);
     raw.write(upgradeRequest(path, headers));
     const text = await raw.until('the end of the answer', ({ text }) => text.includes('\r\n\r\n'));
     if (!text.startsWith('HTTP/1.1 101 ')) throw new Error(`no upgrade: ${text}`);
