@@ -11,7 +11,13 @@ export type Target =
 export type TargetKind = Target['kind'];
 
 /** In the order in which metrics and documents list them. */
-export const TARGET_KINDS = ['user', 'users', 'broadcast', 'channel', 'channels'] as const satisfies readonly TargetKind[];
+export const TARGET_KINDS = [
+  'user',
+  'users',
+  'broadcast',
+  'channel',
+  'channels',
+] as const satisfies readonly TargetKind[];
 
 /** Narrows a broadcast; echoed to clients as it was given. */
 export type Audience =
