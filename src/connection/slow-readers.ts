@@ -22,8 +22,6 @@ export interface Lagging {
 export class SlowReaders implements OnModuleInit, OnModuleDestroy {
   readonly #since = new Map<Lagging, number>();
   #timer: NodeJS.Timeout | undefined;
-  /** Connections closed for it. */
-  closed = 0;
 
   constructor(private readonly clock: Clock) {}
 
@@ -58,7 +56,6 @@ export class SlowReaders implements OnModuleInit, OnModuleDestroy {
 
   private cut(connection: Lagging): void {
     this.#since.delete(connection);
-    this.closed++;
     connection.close(CLOSE.slowConsumer);
   }
 }

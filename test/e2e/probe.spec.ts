@@ -26,7 +26,9 @@ describe('the self-probe', () => {
       }
       const broadcast = await ara.post('/api/v1/notifications/broadcast', { event_type: 'e', payload: null });
       expect(broadcast.json()).toMatchObject({ delivered_to: 0, failed: 0 });
-      expect((await ara.get('/stats')).json()).toMatchObject({ connections: { total_connections: 0, unique_users: 0 } });
+      expect((await ara.get('/stats')).json()).toMatchObject({
+        connections: { total_connections: 0, unique_users: 0 },
+      });
       expect((await ara.get('/health')).json()).toMatchObject({
         connections: { total: 0 },
         queue: { users_with_queue: 0 },
