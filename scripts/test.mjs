@@ -28,10 +28,10 @@ const STEPS = {
   boundaries: check(...tool('dependency-cruiser/bin/dependency-cruise.mjs', 'src', 'test')),
   build: check(...tool('@nestjs/cli/bin/nest.js', 'build')),
   'unit and contract': jest(
-    ...['--roots', 'src', 'test/contract', '--coverage'],
+    ...['--roots', 'src', 'test/contract', 'test/protocol', '--coverage'],
     ...['--coverageReporters', 'text-summary', 'lcov', '--coverageThreshold', MINIMUM_COVERAGE],
   ),
-  service: jest('--roots', 'test', '--testPathIgnorePatterns', '<rootDir>/test/contract/', '<rootDir>/test/system/'),
+  service: jest('--roots', 'test/architecture', 'test/e2e', 'test/fault', 'test/support'),
   ...(all && {
     packages: check('scripts/ensure-packages.mjs'),
     system: jest('--roots', 'test', '--testPathPatterns', 'test/system/'),
