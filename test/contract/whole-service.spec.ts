@@ -1,5 +1,4 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import { createApplication } from '../../src/application';
@@ -26,7 +25,7 @@ class Node {
     const app = await createApplication(config);
     app.useLogger(false);
     await app.listen(0, '127.0.0.1');
-    const { port } = (app.getHttpServer()).address() as AddressInfo;
+    const { port } = app.getHttpServer().address() as AddressInfo;
     return new Node(app, `http://127.0.0.1:${port}`);
   }
 
