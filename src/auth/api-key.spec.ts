@@ -37,6 +37,21 @@ describe('ApiKeys', () => {
     expect(umlaut.principalOf('schlüssel')).toBeUndefined();
   });
 
+  it('knows keys of any length, and nobody by more than fits', () => {
+    const long = 'k'.repeat(2000);
+    const some = apiKeys([long, 'short']);
+    expect([long, 'short'].map((key) => some.principalOf(key)?.name)).toEqual(['general', 'general']);
+    for (const header of [`${long}k`, long.slice(1), 'shor', 'shortk'])
+      expect(some.principalOf(header)).toBeUndefined();
+  });
+
+  it('is not confused by what was presented before', () => {
+    const some = apiKeys(['short']);
+    expect(some.principalOf('short-and-more')).toBeUndefined();
+    expect(some.principalOf('short')).toBeDefined();
+    expect(some.principalOf('shor')).toBeUndefined();
+  });
+
   it('gives a key that is general and bound the narrower meaning', () => {
     expect(apiKeys(['same'], [{ key: 'same', tenant: ACME }]).principalOf('same')).toMatchObject({ tenant: ACME });
   });

@@ -1,0 +1,52 @@
+/** What is sent in every scenario, and the secrets of a run. CommonJS, because TypeScript sources read it too. */
+const { createHmac, randomBytes } = require('node:crypto');
+
+/** Drawn by the first process of a run; the others inherit them. */
+const API_KEY = (process.env.BENCH_API_KEY ??= randomBytes(24).toString('hex'));
+const JWT_SECRET = (process.env.BENCH_JWT_SECRET ??= randomBytes(32).toString('hex'));
+
+/** The user's text is what makes a notification some 330 bytes long on the wire. */
+const EVENT = {
+  event_type: 'order.shipped',
+  payload: { order_id: 4711, carrier: 'DHL', tracking: 'JJD000390007882823', note: 'Your parcel is on its way to you' },
+  priority: 'Normal',
+};
+
+const sendBody = (user) => JSON.stringify({ target_user_id: user, ...EVENT });
+const broadcastBody = () => JSON.stringify(EVENT);
+const batchBody = (targets) => JSON.stringify({ notifications: targets.map((target) => ({ target, ...EVENT })) });
+
+/** The notification as the comparisons send it: the same members as Ara's. */
+function notification(id, { event_type, payload, priority }) {
+  return {
+    type: 'notification',
+    id,
+    occurred_at: new Date().toISOString(),
+    event_type,
+    payload,
+    metadata: { source: 'http-api', priority },
+  };
+}
+
+/** The answer to a send, the same members as Ara's. */
+function sendAnswer(id, deliveredTo) {
+  return {
+    success: deliveredTo > 0,
+    notification_id: id,
+    delivered_to: deliveredTo,
+    failed: 0,
+    timestamp: new Date().toISOString(),
+    queued: false,
+    queued_count: 0,
+    durable: false,
+  };
+}
+
+function tokenFor(user) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const now = Math.floor(Date.now() / 1000);
+  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: user, exp: now + 86_400, iat: now, roles: ['user'] })}`;
+  return `${text}.${createHmac('sha256', JWT_SECRET).update(text).digest('base64url')}`;
+}
+
+module.exports = { API_KEY, JWT_SECRET, EVENT, sendBody, broadcastBody, batchBody, notification, sendAnswer, tokenFor };
