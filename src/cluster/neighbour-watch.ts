@@ -25,7 +25,7 @@ export class NeighbourWatch implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly redis: RedisHaService,
     private readonly config: AraConfig,
-    clock: Clock,
+    private readonly clock: Clock,
   ) {
     this.warnings = new RepeatedWarnings(new Logger('Cluster'), clock, WARN_EVERY_MS);
     this.#instance = newInstance(config.cluster.nodeId);
@@ -49,7 +49,7 @@ export class NeighbourWatch implements OnApplicationBootstrap, OnModuleDestroy {
     const [singles, members] = await this.redis.run('neighbour_watch', (redis) =>
       Promise.all([
         BEAT.run(redis, [`${sessionPrefix}:{nodes}:single`], [this.#instance, LIFE_MS]),
-        redis.zrange(membersKey(sessionPrefix), Date.now(), '+inf', 'BYSCORE'),
+        redis.zrange(membersKey(sessionPrefix), this.clock.now(), '+inf', 'BYSCORE'),
       ]),
     );
     const [, , , living] = singles as [number, number, Instance[], Instance[]];

@@ -31,6 +31,8 @@ import { SessionDirectory } from './session-directory';
 import { Topics } from './topics';
 
 const ASK_WAIT_MS = 500;
+/** Replies that came in time are waited for a little longer than they may take. */
+const GRACE_MS = 50;
 
 interface Retained {
   count: number;
@@ -95,13 +97,13 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
     const retained = this.#interests.get(topic);
     if (retained !== undefined) {
       retained.count++;
-      return this.soon(retained.isHeard);
+      return within(this.config.store.timeoutMs, retained.isHeard);
     }
     const isHeard = this.#subscription.subscribe(topic, this.#hear);
     // Whoever waits for it is told; others hear of it by what does not arrive.
     isHeard.catch(() => undefined);
     this.#interests.set(topic, { count: 1, isHeard });
-    return this.soon(isHeard);
+    return within(this.config.store.timeoutMs, isHeard);
   }
 
   release(interest: Interest): void {
@@ -113,27 +115,35 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
   }
 
   async relay(delivery: RelayedDelivery): Promise<RelayReport> {
+    const { deliveryWaitMs } = this.config.cluster;
     try {
-      const topics = await this.topicsOf(delivery);
-      if (topics.length === 0) return { reach: NOTHING_REACHED, complete: true };
-      const body: Body = { kind: 'deliver', topics: topics.length, delivery };
-      const { answers, copies, complete } = await this.exchange(topics, body, this.config.cluster.deliveryWaitMs);
-      this.metrics.routed.inc(copies);
-      return { reach: combined(answers as WireReach[]), complete };
+      // Should Redis itself take long, the others are told all the same, but nobody waits for it.
+      return await within(deliveryWaitMs + GRACE_MS, this.tell(delivery, performance.now() + deliveryWaitMs));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.warnings.warn('relay', `The other nodes could not be told of a notification: ${reason}`);
+      this.warnings.warn('relay', `The other nodes could not be told of a notification in time: ${reason}`);
       return { reach: NOTHING_REACHED, complete: false };
     }
   }
 
   async ask<K extends Subject>(what: K, question: QuestionOf<K>): Promise<readonly AnswerOf<K>[]> {
     try {
-      const { answers } = await this.exchange([this.#topics.all], { kind: 'ask', what, question }, ASK_WAIT_MS);
+      const asked = this.exchange([this.#topics.all], { kind: 'ask', what, question }, performance.now() + ASK_WAIT_MS);
+      const { answers } = await within(ASK_WAIT_MS + GRACE_MS, asked);
       return answers.filter((answer) => answer !== null) as AnswerOf<K>[];
     } catch {
       return [];
     }
+  }
+
+  /** @param until on the monotonic clock: so long it waits for replies */
+  private async tell(delivery: RelayedDelivery, until: number): Promise<RelayReport> {
+    const topics = await this.topicsOf(delivery);
+    if (topics.length === 0) return { reach: NOTHING_REACHED, complete: true };
+    const body: Body = { kind: 'deliver', topics: topics.length, delivery };
+    const { answers, copies, complete } = await this.exchange(topics, body, until);
+    this.metrics.routed.inc(copies);
+    return { reach: combined(answers as WireReach[]), complete };
   }
 
   private async topicsOf({ tenant, target }: RelayedDelivery): Promise<readonly string[]> {
@@ -149,7 +159,7 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
   private async exchange(
     topics: readonly string[],
     body: Body,
-    waitMs: number,
+    until: number,
   ): Promise<{ readonly answers: readonly unknown[]; readonly copies: number; readonly complete: boolean }> {
     const number = ++this.#lastExchange;
     const exchange = new Exchange();
@@ -157,7 +167,7 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
     try {
       const receivers = await this.publish(topics, this.sealed(number, body));
       exchange.expect(receivers);
-      const complete = await exchange.done(waitMs);
+      const complete = await exchange.done(until - performance.now());
       return { answers: exchange.answers, copies: receivers - exchange.ownCopies, complete };
     } finally {
       this.#exchanges.delete(number);
@@ -209,9 +219,17 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
   }
 
   private async answer(message: Extract<ClusterMessage, { kind: 'ask' }>): Promise<void> {
-    // A newer node may ask what this one does not know: it is told so, rather than kept waiting.
-    const answer = this.#answers.get(message.what)?.(message.question as never) ?? null;
-    await this.reply(message, 1, answer);
+    await this.reply(message, 1, this.answerTo(message.what, message.question));
+  }
+
+  /** null: a newer node may ask what this one does not know; it is told so, rather than kept waiting. */
+  private answerTo(what: string, question: unknown): unknown {
+    try {
+      return this.#answers.get(what)?.(question as never) ?? null;
+    } catch (error) {
+      this.logger.error(`Could not answer another node: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    }
   }
 
   private async reply(to: ClusterMessage, copies: number, answer: unknown): Promise<void> {
@@ -220,19 +238,19 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
       .run('cluster_reply', (redis) => redis.publish(this.#topics.instance(to.from), text))
       .catch(() => undefined);
   }
+}
 
-  private async soon(isHeard: Promise<void>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(redisUnavailable('a subscription was not confirmed in time'));
-      }, this.config.store.timeoutMs);
-    });
-    try {
-      await Promise.race([isHeard, overdue]);
-    } finally {
-      clearTimeout(timer);
-    }
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(redisUnavailable(`no answer within ${ms} ms`));
+    }, ms);
+  });
+  try {
+    return await Promise.race([work, overdue]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

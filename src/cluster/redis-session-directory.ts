@@ -107,9 +107,10 @@ export class RedisSessionDirectory extends SessionDirectory implements OnModuleI
   }
 
   async countElsewhere(tenant: TenantId, user: UserId): Promise<DirectoryCounts> {
+    const { connections } = this.#keys.place(tenant, user);
     const [[found], perInstance] = await Promise.all([
       this.find(tenant, [user]),
-      this.redis.run('directory_count', (redis) => redis.hgetall(this.#keys.connections(tenant))),
+      this.redis.run('directory_count', (redis) => redis.hgetall(connections)),
     ]);
     const others = await this.membership.others(Object.keys(perInstance) as Instance[]);
     const counts = Object.entries(perInstance).filter(([instance]) => others.has(instance as Instance));
@@ -190,7 +191,7 @@ export class RedisSessionDirectory extends SessionDirectory implements OnModuleI
       change,
       place: this.#keys.place(change.session.tenant, change.session.user),
     }));
-    const tenants = new Set(changes.map(({ session }) => session.tenant));
+    const counts = new Map(placed.map(({ change, place }) => [place.connections, change.session.tenant]));
     await this.redis.run('directory_write', (redis) =>
       Promise.all([
         ...inCalls(placed, ({ place }) => place.shard).map(([shard, part]) => {
@@ -202,16 +203,14 @@ export class RedisSessionDirectory extends SessionDirectory implements OnModuleI
           ]);
           return WRITE.run(redis, [this.#keys.users(shard), ...keys], [this.#ttlMs, ...args]);
         }),
-        ...[...tenants].map((tenant) => this.writeCount(redis, tenant)),
+        ...[...counts].map(([key, tenant]) => this.writeCount(redis, key, this.#perTenant.get(tenant))),
       ]),
     );
     return changes.map(() => true);
   }
 
-  private async writeCount(redis: RedisClient, tenant: TenantId): Promise<void> {
-    const key = this.#keys.connections(tenant);
+  private async writeCount(redis: RedisClient, key: string, count: number | undefined): Promise<void> {
     const { instance } = this.membership;
-    const count = this.#perTenant.get(tenant);
     await (count === undefined ? redis.hdel(key, instance) : redis.hset(key, instance, count));
     await redis.pexpire(key, this.#ttlMs);
   }
@@ -229,8 +228,12 @@ export class RedisSessionDirectory extends SessionDirectory implements OnModuleI
         const places: UserPlace[] = names.map((name) => this.#keys.placeOf(shard, name));
         for (const [, part] of inCalls(places, () => shard)) {
           const keys = part.flatMap((place) => [place.sessions, place.usersOfTenant]);
+          const counts = new Set(part.map(({ connections }) => connections));
           await this.redis.run('directory_forget', (redis) =>
-            FORGET.run(redis, [index, ...keys], [instance, ...part.map(({ name }) => name)]),
+            Promise.all([
+              FORGET.run(redis, [index, ...keys], [instance, ...part.map(({ name }) => name)]),
+              ...[...counts].map((key) => redis.hdel(key, instance)),
+            ]),
           );
         }
       }

@@ -7,6 +7,8 @@ export interface UserPlace {
   readonly shard: number;
   readonly sessions: string;
   readonly usersOfTenant: string;
+  /** Connections of the tenant, per instance. */
+  readonly connections: string;
 }
 
 /** Where the session directory keeps what in Redis. */
@@ -22,22 +24,18 @@ export class SessionKeys {
 
   /** Of a name that an index holds. */
   placeOf(shard: number, name: string): UserPlace {
+    const tenant = name.slice(0, name.indexOf(':'));
     return {
       name,
       shard,
       sessions: shardKey(this.prefix, shard, 'user', name),
-      usersOfTenant: shardKey(this.prefix, shard, 'users', name.slice(0, name.indexOf(':'))),
+      usersOfTenant: shardKey(this.prefix, shard, 'users', tenant),
+      connections: shardKey(this.prefix, shardOf(tenant), 'connections', tenant),
     };
   }
 
   /** The names of a shard's users: all, or those of one tenant. */
   users(shard: number, tenant?: TenantId): string {
     return shardKey(this.prefix, shard, 'users', tenant === undefined ? undefined : encodeKeyPart(tenant));
-  }
-
-  /** Connections of a tenant, per instance. */
-  connections(tenant: TenantId): string {
-    const name = encodeKeyPart(tenant);
-    return shardKey(this.prefix, shardOf(name), 'connections', name);
   }
 }

@@ -132,9 +132,14 @@ export class Connection implements AudienceMember, Flushable, Lagging {
     return this.#sent?.has(id) ?? false;
   }
 
+  /** Was it given to this connection, and has it left the store since? */
+  hasSettled(id: NotificationId): boolean {
+    return this.#sent?.hasSettled(id) ?? false;
+  }
+
   /** An entry is in no store any more; `forgetAt`: until when a slow reader may still bring it up. */
   settled(id: NotificationId, forgetAt: number): void {
-    this.#sent?.shorten(id, forgetAt);
+    this.#sent?.settle(id, forgetAt);
   }
 
   pruneSent(now: number): void {

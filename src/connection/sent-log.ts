@@ -6,6 +6,7 @@ import type { NotificationId } from '../notification/ids';
  */
 export class SentLog {
   readonly #forgetAt = new Map<NotificationId, number>();
+  readonly #settled = new Set<NotificationId>();
 
   has(id: NotificationId): boolean {
     return this.#forgetAt.has(id);
@@ -15,12 +16,22 @@ export class SentLog {
     this.#forgetAt.set(id, forgetAt);
   }
 
+  hasSettled(id: NotificationId): boolean {
+    return this.#settled.has(id);
+  }
+
   /** The entry left the store: a reader that still holds it in hand may try until `forgetAt`. */
-  shorten(id: NotificationId, forgetAt: number): void {
-    if (this.#forgetAt.has(id)) this.#forgetAt.set(id, forgetAt);
+  settle(id: NotificationId, forgetAt: number): void {
+    if (!this.#forgetAt.has(id)) return;
+    this.#forgetAt.set(id, forgetAt);
+    this.#settled.add(id);
   }
 
   prune(now: number): void {
-    for (const [id, forgetAt] of this.#forgetAt) if (forgetAt <= now) this.#forgetAt.delete(id);
+    for (const [id, forgetAt] of this.#forgetAt) {
+      if (forgetAt > now) continue;
+      this.#forgetAt.delete(id);
+      this.#settled.delete(id);
+    }
   }
 }

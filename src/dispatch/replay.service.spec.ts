@@ -250,6 +250,22 @@ describe('recovery', () => {
     expect(engine.queueMetrics.replayed.value).toBe(0);
   });
 
+  it('takes out what a store that had answered too late took in after it was delivered', async () => {
+    const devices = [engine.connect(), engine.connect()];
+    store.isDown = true;
+    const id = await send();
+    store.isDown = false;
+    await recover();
+    await leave('alice', { id });
+    const latecomer = engine.connect();
+    await recover();
+    expect(await engine.stored('alice')).toEqual([]);
+    engine.clock.advance(31_000);
+    await recover();
+    for (const device of devices) expect(device.sink.ids).toEqual([id]);
+    expect(latecomer.sink.ids).toEqual([]);
+  });
+
   it('leaves out connections that are being replayed or closed', async () => {
     const replaying = engine.connect();
     replaying.closeGate();

@@ -97,10 +97,15 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
   private async giveMissing(stream: StreamKey, firstPage: readonly StoredEntry[]): Promise<void> {
     let page = firstPage;
     while (page.length > 0) {
-      for (const connection of this.registry.tenant(stream.tenant)?.ofUser(stream.user).slice() ?? []) {
+      const connections = this.registry.tenant(stream.tenant)?.ofUser(stream.user).slice() ?? [];
+      // An append whose answer never came was carried out after its commit: it would stay until nobody remembers it.
+      const isSettled = ({ id }: StoredEntry): boolean => connections.some((connection) => connection.hasSettled(id));
+      const open = page.filter((entry) => !isSettled(entry));
+      await Promise.all(page.filter(isSettled).map(({ id }) => this.settlement.commit({ ...stream, id })));
+      for (const connection of connections) {
         // A replay under way brings everything by itself.
         if (!connection.isOpen || connection.isReplaying) continue;
-        const missing = page.filter(({ id }) => !connection.wasGiven(id));
+        const missing = open.filter(({ id }) => !connection.wasGiven(id));
         if (missing.length > 0) await this.give(connection, missing, 'send');
       }
       const last = page.at(-1);

@@ -34,7 +34,7 @@ function delivery(target: Target, tenant: TenantScope = DEFAULT_TENANT, kept = f
 
 const messages: Record<string, ClusterMessage> = {
   'deliver-user': delivery({ kind: 'user', user: user('u:1 "ä"') }, DEFAULT_TENANT, true),
-  'deliver-users': delivery({ kind: 'users', users: [user('u1'), user('')] }, parseTenantId('acme')!, true),
+  'deliver-users': delivery({ kind: 'users', users: [user('u1'), user('')] }, parseTenantId('acme'), true),
   'deliver-broadcast': delivery({ kind: 'broadcast', audience: { type: 'Roles', value: ['admin'] } }),
   'deliver-broadcast-to-every-tenant': delivery({ kind: 'broadcast' }, EVERY_TENANT),
   'deliver-channel': delivery({ kind: 'channel', channel: addressedChannel('orders') }),
