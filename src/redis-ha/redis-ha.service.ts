@@ -161,7 +161,7 @@ export class RedisHaService implements OnApplicationShutdown {
 
   #link<Client extends RedisClient>(
     name: string,
-    options: Omit<RedisLinkOptions<Client>, 'backoff' | 'onFault'>,
+    options: Omit<RedisLinkOptions<Client>, 'backoff' | 'onFault' | 'onPong'>,
   ): RedisLink<Client> {
     const { backoffInitialMs, backoffMaxMs } = this.#config.redis;
     const where = `${describeAddress(this.#address)} (${name})`;
@@ -174,6 +174,9 @@ export class RedisHaService implements OnApplicationShutdown {
         options.onUp?.(client, isFirst);
         void this.#prove();
       },
+      onPong: () => {
+        if (this.#breaker.state === 'open') void this.#prove();
+      },
       onFault: ({ message }) => {
         this.#breaker.failed();
         // One line per outage: the attempts that follow are told by metrics.
@@ -184,7 +187,7 @@ export class RedisHaService implements OnApplicationShutdown {
     return link;
   }
 
-  /** A new connection is news for an open circuit: some calls prove whether it holds, so that nobody has to wait for the time to pass. */
+  /** A new connection, or one that answers again, is news for an open circuit: some calls prove whether it holds, so that nobody has to wait for the time to pass. */
   async #prove(): Promise<void> {
     this.#breaker.tryAgain();
     try {

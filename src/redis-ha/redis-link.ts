@@ -12,6 +12,8 @@ export interface RedisLinkOptions<Client extends RedisClient> {
   /** Runs on a new connection before anybody else may use it; a rejection fails the attempt. */
   readonly prepare?: (client: Client) => Promise<void>;
   readonly onUp?: (client: Client, isFirst: boolean) => void;
+  /** The link is alive: it answered a ping. */
+  readonly onPong?: () => void;
   /** An attempt failed, or the link broke or fell silent. Once per fault, however many commands were under way. */
   readonly onFault?: (reason: Error) => void;
 }
@@ -182,7 +184,9 @@ export class RedisLink<Client extends RedisClient> {
     this.#timer = setTimeout(() => {
       ping(client, PING_TIMEOUT_MS).then(
         () => {
-          if (this.#present === client) this.#schedulePing(client);
+          if (this.#present !== client) return;
+          this.#schedulePing(client);
+          this.options.onPong?.();
         },
         (error: unknown) => {
           if (this.#present === client) this.#fault(asError(error));
