@@ -18,7 +18,10 @@ export function channelNames(configured: readonly string[]): ChannelNames {
 export function firstMatch(names: ChannelNames): (name: string, channel: string) => boolean {
   const all = [...names.exact, ...names.patterns];
   const earlier = new Map(
-    all.map((name, index) => [name, all.slice(0, index).map((one) => (isPattern(one) ? glob(one) : literal(one)))]),
+    all.map((name, index) => {
+      const overlapping = all.slice(0, index).filter((one) => mayOverlap(one, name));
+      return [name, overlapping.map((one) => (isPattern(one) ? glob(one) : literal(one)))];
+    }),
   );
   return (name, channel) => !(earlier.get(name)?.some((matches) => matches(channel)) ?? false);
 }
@@ -44,6 +47,12 @@ export function isNamedBy(channel: string, target: Target): boolean {
 
 function isPattern(name: string): boolean {
   return /[*?[]/.test(name);
+}
+
+/** False when what stands before their first special characters keeps them apart: usual, and free per message. */
+function mayOverlap(one: string, other: string): boolean {
+  const [start = '', otherStart = ''] = [one, other].map((name) => /^[^*?[\\]*/.exec(name)?.[0]);
+  return start.startsWith(otherStart) || otherStart.startsWith(start);
 }
 
 function literal(name: string): (channel: string) => boolean {
