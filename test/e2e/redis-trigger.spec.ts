@@ -3,7 +3,7 @@ import { AraProcess, type Env } from '../support/ara-process';
 import { type RedisServer, startRedis } from '../support/redis-server';
 import { until } from '../support/until';
 import type { WsClient } from '../support/ws-client';
-import { notificationsOf } from './cluster-nodes';
+import { notificationsOf } from '../support/test-cluster';
 
 // Back ends that know nothing but Redis: what they publish arrives as if it had been posted.
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startRedis, startRedisCluster } from '../support/redis-server';
 import { until } from '../support/until';
-import { CONTENT, TestCluster } from './cluster-nodes';
+import { CONTENT, TestCluster } from '../support/test-cluster';
 
 jest.setTimeout(60_000);
 

@@ -4,7 +4,7 @@ import type { HttpAnswer } from '../support/http';
 import { startRedis, startRedisCluster } from '../support/redis-server';
 import { until } from '../support/until';
 import type { WsClient } from '../support/ws-client';
-import { CONTENT, counted, notificationsOf, TEST_CLUSTER_SECRET, TestCluster } from './cluster-nodes';
+import { CONTENT, counted, notificationsOf, TEST_CLUSTER_SECRET, TestCluster } from '../support/test-cluster';
 
 jest.setTimeout(120_000);
 

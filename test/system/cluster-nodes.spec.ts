@@ -3,7 +3,7 @@ import { AraProcess } from '../support/ara-process';
 import { startRedis } from '../support/redis-server';
 import { until } from '../support/until';
 import type { WsClient } from '../support/ws-client';
-import { CONTENT, counted, notificationsOf, TestCluster } from './cluster-nodes';
+import { CONTENT, counted, notificationsOf, TestCluster } from '../support/test-cluster';
 
 // What nodes know of each other, and what remains of it when one of them, or Redis, is gone.
 

@@ -1,5 +1,5 @@
 import { until } from '../support/until';
-import { CONTENT, notificationsOf, TestCluster } from './cluster-nodes';
+import { CONTENT, notificationsOf, TestCluster } from '../support/test-cluster';
 
 // One queue for all nodes: kept once, replayed anywhere, given up only when somebody really has it.
 

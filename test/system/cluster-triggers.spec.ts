@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { until } from '../support/until';
 import type { WsClient, WsFrame } from '../support/ws-client';
-import { counted, notificationsOf, TestCluster } from './cluster-nodes';
+import { counted, notificationsOf, TestCluster } from '../support/test-cluster';
 
 // Every node hears what is published; it is one notification all the same.
 

@@ -1,6 +1,6 @@
-import { AraProcess, type Env } from '../support/ara-process';
-import { type RedisServer, startRedis } from '../support/redis-server';
-import type { WsClient, WsFrame } from '../support/ws-client';
+import { AraProcess, type Env } from './ara-process';
+import { type RedisServer, startRedis } from './redis-server';
+import type { WsClient, WsFrame } from './ws-client';
 
 export const TEST_CLUSTER_SECRET = 'a secret of the test cluster';
 
