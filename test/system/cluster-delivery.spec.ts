@@ -136,9 +136,12 @@ describe.each([
     const client = await cluster.node(0).ws('patient');
     await client.settled();
     cluster.redis.pause();
-    client.send({ type: 'Subscribe', payload: { channels: ['slow'] } });
-    await expect(client.next('subscribed', 300)).rejects.toThrow('nothing matched');
-    cluster.redis.resume();
+    try {
+      client.send({ type: 'Subscribe', payload: { channels: ['slow'] } });
+      await expect(client.next('subscribed', 300)).rejects.toThrow('nothing matched');
+    } finally {
+      cluster.redis.resume();
+    }
     await client.next('subscribed');
     expect((await send(1, 'channel', { channel: 'slow' })).json()['delivered_to']).toBe(1);
     await client.close();
