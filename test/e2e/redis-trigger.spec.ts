@@ -213,7 +213,8 @@ it('starts and serves without Redis, says so once, and hears it as soon as it is
     await alice.notification();
     await own.stop();
   }
-  expect(ara.output.match(/Not connected/g)?.length).toBeLessThanOrEqual(3);
+  // Three outages; the second connection looks for neighbours once Redis is there.
+  expect(ara.output.match(/Not connected/g)?.length).toBeLessThanOrEqual(5);
   await own.close();
 });
 
