@@ -8,6 +8,7 @@ import {
 import { DEFAULT_PRIORITY, parsePriority, type Priority } from '../notification/priority';
 import type { Target } from '../notification/target';
 import { compact, MAX_JSON_DEPTH, members, nestsDeeperThan, type Member, type RawJson } from './raw-json';
+import { parseTraceparent } from './traceparent';
 
 /** What a back end asks for by Redis. */
 export interface Trigger {
@@ -35,7 +36,6 @@ export type TriggerResult =
 export const MAX_TRIGGER_BYTES = 65_536;
 
 const MAX_TTL_SECONDS = 0xffff_ffff;
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** Reads one message of the Redis door, O(length). Unknown fields are ignored. Never throws. */
 export function parseTrigger(text: string): TriggerResult {
@@ -153,7 +153,7 @@ function idOf(raw: unknown): NotificationId | undefined {
 }
 
 function traceparentOf(raw: unknown): string | undefined {
-  return typeof raw === 'string' && TRACEPARENT.test(raw) ? raw : undefined;
+  return typeof raw === 'string' && parseTraceparent(raw) !== undefined ? raw : undefined;
 }
 
 function optionalString(raw: unknown, name: string): string | undefined {

@@ -7,7 +7,7 @@ import { isAccepted, type Delivery, type DeliveryReport } from '../notification/
 import { IdSource, type ChannelName, type UserId } from '../notification/ids';
 import type { Target } from '../notification/target';
 import { ATTRIBUTE, SPAN } from '../telemetry/span-names';
-import { parseTraceparent } from '../telemetry/traceparent';
+import { parseTraceparent } from '../protocol/traceparent';
 import { Tracer, type Span } from '../telemetry/tracer';
 import { ContentResolver } from './content-resolver';
 import { chosen, type ContentDto } from './dto/content.dto';

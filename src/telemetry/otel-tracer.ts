@@ -1,6 +1,6 @@
 import type * as OpenTelemetry from '@opentelemetry/api';
 import { ATTRIBUTE, type AttributeName, type SpanName } from './span-names';
-import { formatTraceparent, parseTraceparent } from './traceparent';
+import { formatTraceparent, parseTraceparent } from '../protocol/traceparent';
 import { Tracer, type Span } from './tracer';
 
 /** Spans of OpenTelemetry. Its API comes by the constructor, so that nothing of it is loaded while tracing is off. */
