@@ -48,10 +48,13 @@ describe('RedisRateLimiter', () => {
       allowed += await take(limiter(allowed % 2), key);
       await new Promise((resolve) => setTimeout(resolve, 7));
     }
-    const seconds = (Date.now() - startedAt) / 1000;
+    const atLeast = (Date.now() - startedAt) / 1000;
+    // Whatever came back while this process was slow.
+    allowed += await take(limiter(), key, RULE, 50);
+    const atMost = (Date.now() - startedAt) / 1000;
     // Exact: neither a token more than burst and refill, nor fewer than one less than that.
-    expect(allowed).toBeLessThanOrEqual(20 + 10 * seconds);
-    expect(allowed).toBeGreaterThan(20 + 10 * seconds - 2);
+    expect(allowed).toBeLessThanOrEqual(20 + 10 * atMost);
+    expect(allowed).toBeGreaterThan(20 + 10 * atLeast - 2);
   });
 
   it('says how things stand, in the words of the local one', async () => {
