@@ -133,7 +133,7 @@ export class RedisServer {
 
   #commandLine(): readonly [string, readonly string[]] {
     if (!hasRedisServer) {
-      console.warn('No redis-server here: testing against the WebAssembly build of Valkey.');
+      process.stderr.write('No redis-server here: testing against the WebAssembly build of Valkey.\n');
       return [process.execPath, [join(__dirname, 'valkey-server.mjs'), String(this.port)]];
     }
     const { config, args = [] } = this.options;
