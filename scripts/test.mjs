@@ -36,6 +36,7 @@ const STEPS = {
   ...(all && {
     packages: check('scripts/ensure-packages.mjs'),
     system: jest('--roots', 'test', '--testPathPatterns', 'test/system/'),
+    speed: check('test/bench/bench.mjs', '--smoke'),
   }),
 };
 

@@ -4,14 +4,23 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
+const IDLE_PROBE_MS = 50;
+/** Timers and heartbeats go on for ever. */
+const IDLE_MICROS = 2000;
+
 const running = new Set();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
-/** What the kernel has charged to a process, all threads, user and system, in microseconds. Linux only. */
+/** What the kernel has charged to a process and its workers, all threads, user and system, in microseconds. Linux only. */
 function cpuMicros(pid) {
+  const workers = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  return [pid, ...workers].reduce((sum, each) => sum + ownCpuMicros(each), 0);
+}
+
+function ownCpuMicros(pid) {
   let nanos = 0;
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     nanos += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ', 1)[0]);
@@ -49,17 +58,19 @@ export class Child {
       SERVER_PORT: String(port),
       ...env,
     };
-    const child = new Child(
-      spawn(process.execPath, [entry], { cwd, env: full, stdio: ['ignore', 'ignore', 'inherit'] }),
-      port,
-    );
-    for (let tries = 0; tries < 200; tries++) {
+    return Child.server(process.execPath, [entry], port, { cwd, env: full }, '/health/ready');
+  }
+
+  /** Any program that listens on `port`; ready when `path` is answered with 200. */
+  static async server(command, args, port, options, path) {
+    const child = new Child(spawn(command, args, { ...options, stdio: ['ignore', 'ignore', 'inherit'] }), port);
+    for (let tries = 0; tries < 300; tries++) {
       if (child.process.exitCode !== null) break;
-      const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined);
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
       if (answer?.status === 200) return child;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    throw new Error(`${entry} did not become ready`);
+    throw new Error(`${command} ${args.join(' ')} did not become ready`);
   }
 
   get cpuMicros() {
@@ -68,6 +79,16 @@ export class Child {
 
   get rssBytes() {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.process.pid}/status`, 'utf8'))[1]) * 1024;
+  }
+
+  /** Resolves when it has nothing more to do: what it put off, like commits after an acknowledgement, belongs to its cost. */
+  async idle() {
+    for (let before = this.cpuMicros; ;) {
+      await new Promise((resolve) => setTimeout(resolve, IDLE_PROBE_MS));
+      const now = this.cpuMicros;
+      if (now - before < IDLE_MICROS) return;
+      before = now;
+    }
   }
 
   /** One question at a time. */
@@ -99,7 +120,7 @@ export class Child {
 }
 
 /** A port of 127.0.0.1 that was free a moment ago. */
-function freePort() {
+export function freePort() {
   return new Promise((found) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address();

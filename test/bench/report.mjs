@@ -1,7 +1,15 @@
-/** A run as a table for people, and as a picture. */
+/** A run as tables for people, and as a picture. */
 
-export function table({ node, cpu, cpus, results }) {
-  const rows = results.map(({ id, what, value, atLeast, atMost, isMet, per, unit, loadBusy }) => {
+export function table({ node, cpu, cpus, loadAverage, seconds, results }) {
+  const machine = `Node ${node}, ${cpus} × ${cpu}, load average ${loadAverage[0].toFixed(1)}, ${seconds} s`;
+  const measured = results.filter(({ variants }) => variants === undefined);
+  const features = results.filter(({ variants }) => variants !== undefined);
+  return [machine, ...(measured.length > 0 ? ['', ...targets(measured)] : []), ...features.flatMap(costs)].join('\n');
+}
+
+function targets(results) {
+  const rows = results.map(({ id, what, value, missing, atLeast, atMost, isMet, per, unit, loadBusy }) => {
+    if (missing !== undefined) return `| ${[id, what, missing, '', '', ''].join(' | ')} |`;
     const bound = atLeast !== undefined ? `≥ ${atLeast}` : atMost !== undefined ? `≤ ${atMost}` : '';
     const verdict = isMet === undefined ? '' : isMet ? 'met' : 'missed';
     const details = [
@@ -16,8 +24,15 @@ export function table({ node, cpu, cpus, results }) {
     ];
     return `| ${[id, what, rounded(value), bound, verdict, details.join('; ')].join(' | ')} |`;
   });
-  const head = ['| | measured | result | target | | figures |', '|---|---|---|---|---|---|'];
-  return [`Node ${node}, ${cpus} × ${cpu}`, '', ...head, ...rows].join('\n');
+  return ['| | measured | result | target | | figures |', '|---|---|---|---|---|---|', ...rows];
+}
+
+/** What a feature costs, a line each. */
+function costs({ what, unit, variants }) {
+  const rows = Object.entries(variants).map(
+    ([name, { figure, ratio }]) => `| ${name} | ${rounded(figure)} | ${rounded(ratio)} |`,
+  );
+  return ['', what, '', `| | ${unit} | off ÷ this |`, '|---|--:|--:|', ...rows];
 }
 
 const WIDTH = 760;

@@ -1,10 +1,12 @@
 /** The processes of a run, and how their cost is measured. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
-import { Child } from './child.mjs';
-import { API_KEY, JWT_SECRET } from './workload.cjs';
+import { Child, freePort } from './child.mjs';
+import { nchan, program, startPostgres, startRedis } from './packages.mjs';
+import { centrifugoConfig, nchanConfig } from './servers/configurations.mjs';
+import { API_KEY, broadcastBody, JWT_SECRET, publishedBody } from './workload.cjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const PLENTY = '1000000000';
@@ -21,6 +23,8 @@ const PROFILE = {
   RATELIMIT_HTTP_REQUESTS_PER_SECOND: PLENTY,
   RATELIMIT_HTTP_BURST_SIZE: PLENTY,
   RATELIMIT_WS_CONNECTIONS_PER_MINUTE: PLENTY,
+  // Nobody listens there, unless a scenario brings a Redis.
+  REDIS_URL: 'redis://127.0.0.1:1',
 };
 
 export class Stage {
@@ -38,7 +42,11 @@ export class Stage {
 
   async ara(env = {}) {
     const child = await Child.service(this.options.service, { ...PROFILE, ...env }, this.#folder);
-    return this.#keep(new Contestant(child, 'ws', (times) => child.ask({ times })));
+    return this.#keep(
+      new Contestant(child, 'ws', async () => {
+        await post(child.port, '/api/v1/notifications/broadcast', broadcastBody());
+      }),
+    );
   }
 
   /** The other servers broadcast when they are told to; Ara when somebody posts. */
@@ -54,23 +62,70 @@ export class Stage {
     return this.#compared('servers/nest.ts', [], 'ws', { execArgv: ['-r', here('../support/swc-register.cjs')] });
   }
 
-  async load(file) {
-    return this.#keep(await Child.fork(here(`load/${file}.mjs`)));
+  /** nginx with the module Nchan; undefined: not installed. */
+  async nchan() {
+    const found = nchan();
+    if (found === undefined) return undefined;
+    const port = await freePort();
+    const file = this.#write('nchan.conf', nchanConfig(found.module, port, this.#folder));
+    const child = await Child.server(found.nginx, ['-c', file], port, {}, '/ready');
+    return this.#keep(new Contestant(child, 'ws', () => published(port, '/pub', publishedBody())));
   }
 
-  /** Clients of a server, in a process of their own. */
-  async listeners(server, count, first = 0) {
-    const load = await this.load('listeners');
-    await load.ask({ do: 'connect', port: server.port, kind: server.kind, count, first });
+  /** Centrifugo, if it is on the PATH or CENTRIFUGO_BIN names it; undefined: not found. */
+  async centrifugo() {
+    const found = program('centrifugo', 'CENTRIFUGO_BIN');
+    if (found === undefined) return undefined;
+    const port = await freePort();
+    const file = this.#write('centrifugo.json', centrifugoConfig(port));
+    const child = await Child.server(found, ['--config', file], port, { cwd: this.#folder }, '/health');
+    const body = JSON.stringify({ channel: 'all', data: JSON.parse(publishedBody()) });
+    return this.#keep(new Contestant(child, 'centrifugo', () => published(port, '/api/publish', body)));
+  }
+
+  /** A Redis with an append-only file; undefined: not installed. */
+  async redis() {
+    const server = await startRedis();
+    if (server !== undefined) this.#keep({ end: () => server.close() });
+    return server;
+  }
+
+  /** undefined: neither the distribution's nor npm's is there. */
+  async postgres() {
+    const server = await startPostgres(this.options.log);
+    if (server !== undefined) this.#keep({ end: () => server.stop() });
+    return server;
+  }
+
+  async load(file, options = {}) {
+    return this.#keep(await Child.fork(here(`load/${file}`), [], options));
+  }
+
+  /** A process that runs TypeScript of this repository. */
+  sources(file) {
+    return this.load(file, { execArgv: ['-r', here('../support/swc-register.cjs')] });
+  }
+
+  /** Clients of a server, in a process of their own. `acknowledges`: each notification, at once. */
+  async listeners(server, count, { first = 0, acknowledges = false } = {}) {
+    const load = await this.load('listeners.mjs');
+    await load.ask({ do: 'connect', port: server.port, kind: server.kind, count, first, acknowledges });
     return load;
   }
 
+  /** Ends everything that was started, in reverse order. */
   async end() {
-    await Promise.all(this.#children.splice(0).map((child) => child.end()));
+    for (const child of this.#children.splice(0).reverse()) await child.end();
   }
 
   close() {
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #write(name, content) {
+    const file = join(this.#folder, name);
+    writeFileSync(file, content);
+    return file;
   }
 
   async #compared(file, args, kind = 'ws', options = {}) {
@@ -88,6 +143,7 @@ class Contestant {
   constructor(child, kind, broadcast) {
     this.child = child;
     this.kind = kind;
+    /** One notification to all clients, `times` times in one turn where the server can be told so. */
     this.broadcast = broadcast;
   }
 
@@ -103,6 +159,10 @@ class Contestant {
     return this.child.rssBytes;
   }
 
+  idle() {
+    return this.child.idle();
+  }
+
   end() {
     return this.child.end();
   }
@@ -115,6 +175,14 @@ export async function post(port, path, body) {
   const text = await answer.text();
   if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${text}`);
   return { answer, body: JSON.parse(text) };
+}
+
+/** One POST to another server. */
+async function published(port, path, body) {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body });
+  const text = await answer.text();
+  if (!answer.ok || text.includes('"error"')) throw new Error(`${path}: ${answer.status} ${text}`);
 }
 
 /**
@@ -141,11 +209,20 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** The median of each contestant's figures. */
+export function medians(figures) {
+  return Object.fromEntries(Object.entries(figures).map(([name, values]) => [name, median(values)]));
+}
+
 export function percentile(values, share) {
   return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 }
 
-/** How many times cheaper `ours` is: the median of the ratios of each round. */
-export function advantage(theirs, ours) {
+/**
+ * How many times cheaper `ours` is: the median of the ratios of each round. A smoke test has few rounds and a busy
+ * machine: there the best of each side are compared, since nothing makes a program cheaper than it is.
+ */
+export function advantage({ options }, theirs, ours) {
+  if (options.smoke) return Math.min(...theirs) / Math.min(...ours);
   return median(ours.map((value, i) => theirs[i] / value));
 }

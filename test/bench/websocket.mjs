@@ -2,6 +2,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 
+const TEXT = 1;
+const PING = 9;
+const PONG_FRAME = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** A text frame of a server. */
@@ -51,7 +54,10 @@ export function openWebSocket(port, path, onFrame) {
         const end = frameEnd(bytes, at);
         if (end === undefined) return (rest = bytes.subarray(at));
         const start = at + (bytes[at + 1] < 126 ? 2 : bytes[at + 1] === 126 ? 4 : 10);
-        if ((bytes[at] & 0x0f) === 1) onFrame(bytes, start, end, socket);
+        const opcode = bytes[at] & 0x0f;
+        if (opcode === TEXT) onFrame(bytes, start, end, socket);
+        // Who does not answer is taken for dead after a while.
+        else if (opcode === PING) socket.write(PONG_FRAME);
         at = end;
       }
     });

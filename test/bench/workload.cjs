@@ -16,6 +16,14 @@ const sendBody = (user) => JSON.stringify({ target_user_id: user, ...EVENT });
 const broadcastBody = () => JSON.stringify(EVENT);
 const batchBody = (targets) => JSON.stringify({ notifications: targets.map((target) => ({ target, ...EVENT })) });
 
+/** What a back end publishes in Redis for one user. */
+const trigger = (user) => {
+  const { event_type, payload, priority } = EVENT;
+  return JSON.stringify({ type: 'user', target: user, event: { event_type, payload, priority } });
+};
+/** What a back end hands to a server that takes frames as they are. */
+const publishedBody = () => JSON.stringify(notification('0192d3f4-5b6c-7d8e-9fa0-b1c2d3e4f5a6', EVENT));
+
 /** The notification as the comparisons send it: the same members as Ara's. */
 function notification(id, { event_type, payload, priority }) {
   return {
@@ -49,4 +57,17 @@ function tokenFor(user) {
   return `${text}.${createHmac('sha256', JWT_SECRET).update(text).digest('base64url')}`;
 }
 
-module.exports = { API_KEY, JWT_SECRET, EVENT, sendBody, broadcastBody, batchBody, notification, sendAnswer, tokenFor };
+// In one list, so that Node can tell the names to those who import them.
+module.exports = {
+  API_KEY,
+  JWT_SECRET,
+  EVENT,
+  sendBody,
+  broadcastBody,
+  batchBody,
+  publishedBody,
+  trigger,
+  notification,
+  sendAnswer,
+  tokenFor,
+};

@@ -3,7 +3,7 @@
  * its notification has arrived at its user.
  */
 import { connect } from 'node:net';
-import { openWebSocket } from '../websocket.mjs';
+import { maskedFrame, openWebSocket } from '../websocket.mjs';
 import { API_KEY, EVENT, tokenFor } from '../workload.cjs';
 
 const USERS = 10;
@@ -13,9 +13,11 @@ const PATIENCE_MS = 3000;
 
 const due = [];
 const latencies = [];
+let doesAcknowledge = false;
 
-async function run({ port, perSecond, seconds, first }) {
+async function run({ port, perSecond, seconds, first, acknowledges = false }) {
   due.length = latencies.length = 0;
+  doesAcknowledge = acknowledges;
   const users = Array.from({ length: USERS }, (_, i) => `user-${first + i}`);
   const clients = await Promise.all(users.map((user) => openWebSocket(port, `/ws?token=${tokenFor(user)}`, onFrame)));
   const posts = users.map(() => connect({ port, host: '127.0.0.1', noDelay: true }).on('data', () => undefined));
@@ -49,10 +51,14 @@ function post(socket, user, number) {
   );
 }
 
-function onFrame(bytes, start, end) {
+function onFrame(bytes, start, end, socket) {
   const text = bytes.latin1Slice(start, end);
   const at = text.indexOf('"number":');
-  if (at !== -1) latencies.push(performance.now() - due[parseInt(text.slice(at + 9), 10)]);
+  if (at === -1) return;
+  latencies.push(performance.now() - due[parseInt(text.slice(at + 9), 10)]);
+  if (!doesAcknowledge) return;
+  const id = text.indexOf('"id":"') + 6;
+  socket.write(maskedFrame(`{"type":"Ack","payload":{"notification_id":"${text.slice(id, id + 36)}"}}`));
 }
 
 process.on('message', async (question) => {

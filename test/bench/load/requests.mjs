@@ -3,24 +3,27 @@ import { connect } from 'node:net';
 
 const LENGTH = /\r\ncontent-length: (\d+)/i;
 
-/** Sends `count` requests over `connections` kept-alive connections. */
-async function run({ port, method, path, headers, body = '', count, connections }) {
-  const length = body === '' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\nContent-Type: application/json\r\n`;
+/** Sends `count` requests over `connections` kept-alive connections, with the bodies in turn. */
+async function run({ port, method, path, headers, body = '', bodies = [body], count, connections }) {
   const fields = Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
-  const request = Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}${length}\r\n${body}`);
+  const requests = bodies.map((content) => {
+    const length = `Content-Length: ${Buffer.byteLength(content)}\r\nContent-Type: application/json\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}${content === '' ? '' : length}`;
+    return Buffer.from(`${head}\r\n${content}`);
+  });
   const state = { left: count };
-  await Promise.all(Array.from({ length: connections }, () => converse(port, request, state)));
+  await Promise.all(Array.from({ length: connections }, () => converse(port, requests, state)));
   return {};
 }
 
-function converse(port, request, state) {
+function converse(port, requests, state) {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let text = '';
     const next = () => {
-      if (state.left-- > 0) socket.write(request);
+      if (state.left-- > 0) socket.write(requests[state.left % requests.length]);
       else resolve(socket.destroy());
     };
     socket.on('error', reject);

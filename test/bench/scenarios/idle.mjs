@@ -4,7 +4,7 @@ const SETTLE_MS = 3000;
 export async function idle(stage) {
   const clients = 10_000;
   const ara = await stage.ara();
-  await stage.listeners(ara, 200, clients);
+  await stage.listeners(ara, 200, { first: clients });
   const { rssBytes, cpuMicros } = ara;
   await stage.listeners(ara, clients);
   const cpuSeconds = (ara.cpuMicros - cpuMicros) / 1e6;

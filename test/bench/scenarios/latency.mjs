@@ -8,7 +8,7 @@ export async function sendsBesideBroadcasts(stage) {
   const clients = 10_000;
   const ara = await stage.ara();
   await stage.listeners(ara, clients);
-  const paced = await stage.load('paced');
+  const paced = await stage.load('paced.mjs');
   const broadcasts = setInterval(() => {
     post(ara.port, '/api/v1/notifications/broadcast', broadcastBody()).catch(() => undefined);
   }, BROADCAST_EVERY_MS);
@@ -27,7 +27,7 @@ export async function sendsBesideBroadcasts(stage) {
 
 export async function steadySends(stage) {
   const ara = await stage.ara();
-  const paced = await stage.load('paced');
+  const paced = await stage.load('paced.mjs');
   await paced.ask({ port: ara.port, perSecond: 1000, seconds: 1, first: 0 });
   const result = await paced.ask({
     port: ara.port,

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
+import { Redis } from 'ioredis';
 import { acceptHeader, textFrame } from '../websocket.mjs';
 import { EVENT, notification, sendAnswer } from '../workload.cjs';
 
@@ -65,7 +66,18 @@ server.on('upgrade', (request, socket) => {
   else own.push(socket);
 });
 
-process.on('message', ({ times }) => {
+/** Triggers of a Redis: each read, built into a frame, and written. */
+function listenToRedis(url) {
+  const subscriber = new Redis(url);
+  subscriber.on('pmessage', (_pattern, _channel, text) => {
+    const { event, target } = JSON.parse(text);
+    send(event, target);
+  });
+  return subscriber.psubscribe('notification:user:*');
+}
+
+process.on('message', async ({ times = 0, redis }) => {
+  if (redis !== undefined) await listenToRedis(redis);
   for (let i = 0; i < times; i++) {
     const frame = textFrame(JSON.stringify(notification(randomUUID(), EVENT)));
     for (const socket of sockets) socket.write(frame);
