@@ -2,11 +2,12 @@
  * The gate. Runs every check to its end, also after one has failed, and closes with one line that sums them up.
  *
  *   node scripts/test.mjs         what a machine with nothing but Node can run
- *   node scripts/test.mjs --all   also test/system, which drives servers, a browser and PHP of the distribution
+ *   node scripts/test.mjs --all   also test/system, which drives servers, a browser and PHP of the distribution, and, where
+ *                                 k6 is on the PATH, test/load
  *
  * A check that is not a test run counts as one test.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +25,7 @@ const check = (...command) => ({ jest: false, command });
 
 const STEPS = {
   types: check(...tool('typescript/bin/tsc', '-p', 'tsconfig.check.json')),
+  'types of k6': check(...tool('typescript/bin/tsc', '-p', 'k6')),
   lint: check(...tool('eslint/bin/eslint.js', 'src', 'test')),
   format: check(...tool('prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.')),
   boundaries: check(...tool('dependency-cruiser/bin/dependency-cruise.mjs', 'src', 'test')),
@@ -36,14 +38,15 @@ const STEPS = {
   ...(all && {
     packages: check('scripts/ensure-packages.mjs'),
     system: jest('--roots', 'test', '--testPathPatterns', 'test/system/'),
+    'load tests': jest('--roots', 'test/load'),
     speed: check('test/bench/bench.mjs', '--smoke'),
   }),
 };
 
 /** Side by side, because the one lane computes while the other one mostly waits; within a lane one after the other. */
 const LANES = [
-  ['types', 'lint', 'format', 'boundaries', 'unit and contract'],
-  ['build', 'service', ...(all ? ['system'] : [])],
+  ['types', 'types of k6', 'lint', 'format', 'boundaries', 'unit and contract'],
+  ['build', 'service', ...(all ? ['system'] : []), ...(all && hasK6() ? ['load tests'] : [])],
 ];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -58,6 +61,7 @@ await Promise.all(
 // It compares times, so nothing runs beside it.
 if (all) await take('speed');
 rmSync(reports, { recursive: true });
+if (all && !hasK6()) console.log('\nNo k6 on the PATH: the load tests were checked, but not run. k6/README.md tells how.');
 console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
 if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
@@ -72,6 +76,11 @@ async function take(name) {
   total.skipped += skipped;
   if (failed > 0) failures.push(name);
   console.log(`── ${name}: ${failed > 0 ? 'FAILED' : 'ok'} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
+}
+
+/** No distribution packages it, and building it takes minutes. */
+function hasK6() {
+  return spawnSync('k6', ['version']).status === 0;
 }
 
 async function count(name, { jest: isJest, command }) {
