@@ -167,9 +167,14 @@ Always:
 
 In production also:
 
-- no \`API_KEY\`, or API keys of fewer than 16 characters;
-- secrets and keys that look like samples (\`your-…\`, \`change-me\`, \`example\`, \`password\`, …) or repeat themselves;
+- no \`API_KEY\`; API keys, or a \`METRICS_TOKEN\`, of fewer than 16 characters;
+- secrets, keys and tokens that look like samples (\`your-…\`, \`change-me\`, \`example\`, \`password\`, …) or repeat themselves;
 - \`TRUST_PROXY=true\`, or a network that holds every address.
 
-In development these weak settings only cause a warning. Production warns of an empty \`CORS_ORIGINS\` and of a queue in memory.
+In development these weak settings only cause a warning. Production warns of an empty \`CORS_ORIGINS\`, of a queue in memory,
+of passwords in \`REDIS_URL\` and \`DATABASE_URL\` that would be guessed, and of rate limits without \`TRUST_PROXY\`. Every mode
+warns of limits that can never be reached and of settings that have no effect.
+
+When the settings are right and a store that they ask for does not answer within \`STORE_BOOT_TIMEOUT_SECONDS\`, the process
+ends, too. Exit codes: 78 for settings, 1 for everything else. \`ara config check\` reaches for no store; it exits with 0 or 1.
 `;

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ConfigurationError } from './configuration-error';
+import { VARIABLES } from './environment';
 import { loadConfig } from './load-config';
 import type { LoadedConfig } from './load-config';
 
@@ -153,6 +154,21 @@ describe('loadConfig', () => {
       const { config } = loadConfig({ env, cwd });
       expect(config.jwt.keys).toEqual([`${SECRET}\n`]);
       expect(config.apiKeys).toEqual({ general: [KEY], bound: [{ key: 'key-of-acme', tenant: 'acme' }] });
+    });
+
+    it.each(VARIABLES.filter(({ secret }) => secret === true).map(({ name }) => [name]))('%s_FILE', (name) => {
+      const value =
+        { REDIS_URL: 'redis://mounted:6379', DATABASE_URL: 'postgres://mounted/ara' }[name] ?? `mounted-${SECRET}`;
+      const { JWT_SECRET_FILE = write('jwt', SECRET), ...mounted } = {
+        [`${name}_FILE`]: write('run/it', `${value}\n`),
+      };
+      const { config } = loadConfig({ env: { JWT_SECRET_FILE, ...mounted }, cwd });
+      expect(JSON.stringify(config)).toContain(`"${value}"`);
+      const error = failure({ ...mounted, JWT_SECRET_FILE, [name]: value });
+      expect(error.mistakes).toMatchObject([{ variable: `${name}_FILE`, problem: `it and ${name} are both set` }]);
+      expect(
+        failure({ JWT_SECRET_FILE: write('jwt', SECRET), [`${name}_FILE`]: join(cwd, 'none') }).mistakes,
+      ).toMatchObject([{ variable: `${name}_FILE`, problem: 'the file cannot be read (ENOENT)' }]);
     });
 
     it('refuses both at once in one source', () => {

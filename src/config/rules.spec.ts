@@ -94,6 +94,11 @@ describe('what a start refuses', () => {
       'TENANT_ACME_API_KEY: it is the same text as API_KEY_PREVIOUS',
     ],
     [
+      'a token for the metrics that is also an API key',
+      { ...DEVELOPMENT, METRICS_TOKEN: KEY },
+      'METRICS_TOKEN: it is the same text as API_KEY',
+    ],
+    [
       'one key for two tenants',
       { ...DEVELOPMENT, TENANT_ACME_API_KEY: `${KEY}1`, TENANT_GLOBEX_API_KEY: `${KEY}1` },
       'TENANT_GLOBEX_API_KEY: it is the same text as TENANT_ACME_API_KEY',
@@ -167,6 +172,11 @@ describe('what only production refuses', () => {
       { CLUSTER_SECRET: 'example-cluster-secret' },
       'CLUSTER_SECRET: it looks like a sample, which production refuses',
     ],
+    [
+      'a short token for the metrics',
+      { METRICS_TOKEN: 'a1b2c3d4' },
+      'METRICS_TOKEN: it has fewer than 16 characters, which production refuses',
+    ],
     ...['true', '0.0.0.0/0', '10.0.0.1, ::/0'].map((proxies): [string, Record<string, string>, string] => [
       `TRUST_PROXY=${proxies}`,
       { TRUST_PROXY: proxies },
@@ -225,6 +235,7 @@ describe('what a start accepts', () => {
     expect(mistakes).toEqual([]);
     expect(warnings).toEqual([
       expect.stringContaining('CORS_ORIGINS is empty'),
+      expect.stringContaining('TRUST_PROXY is empty: behind a proxy'),
       expect.stringContaining('SSE_AUTO_SUBSCRIBE is on'),
       expect.stringContaining('QUEUE_BACKEND=memory'),
     ]);
@@ -233,7 +244,11 @@ describe('what a start accepts', () => {
   it('a production with tenants, cluster and databases', () => {
     expect(check(enterprise)).toEqual({
       mistakes: [],
-      warnings: [expect.stringContaining('SSE_AUTO_SUBSCRIBE is on')],
+      warnings: [
+        expect.stringContaining('TRUST_PROXY is empty: behind a proxy'),
+        expect.stringContaining('SSE_AUTO_SUBSCRIBE is on'),
+        'DATABASE_URL: its password would be guessed: it has fewer than 8 characters.',
+      ],
     });
   });
 
@@ -271,6 +286,8 @@ describe('what a start warns of', () => {
     [{ WEBSOCKET_MAX_CONNECTIONS: '4' }, 'WEBSOCKET_MAX_CONNECTIONS_PER_USER: 5 for one user can never be reached'],
     [{ TENANT_DEFAULT_MAX_CONNECTIONS: '4' }, 'TENANT_DEFAULT_MAX_CONNECTIONS_PER_USER: 5'],
     [{ TENANT_ENABLED: '1', TENANT_ACME_MAX_CONNECTIONS: '4' }, 'Tenant acme: 5'],
+    [{ TENANT_ENABLED: '1', WEBSOCKET_MAX_CONNECTIONS: '999' }, 'TENANT_DEFAULT_MAX_CONNECTIONS: 1000 for one tenant'],
+    [{ TENANT_ENABLED: '1', TENANT_ACME_MAX_CONNECTIONS: '10001' }, 'Tenant acme: 10001 for one tenant can never'],
     [{ RATELIMIT_HTTP_BURST_SIZE: '99' }, 'RATELIMIT_HTTP_BURST_SIZE is below'],
     [{ JWT_PUBLICKEY: 'x' }, 'JWT_PUBLICKEY has no effect'],
     [{ JWT_SECRET_PREVIOUS: SECRET }, 'JWT_SECRET_PREVIOUS is the same'],
@@ -283,5 +300,31 @@ describe('what a start warns of', () => {
       expect.stringContaining(warning),
     );
     expect(check({ ...DEVELOPMENT, SSE_AUTO_SUBSCRIBE: 'false' }).warnings).toEqual([]);
+  });
+});
+
+describe('passwords on the way to stores', () => {
+  const CALM = { ...PRODUCTION, SSE_AUTO_SUBSCRIBE: 'false', CORS_ORIGINS: 'https://app.example.com' };
+
+  it.each([
+    ['REDIS_URL', 'redis://:changeme-now@redis:6379'],
+    ['REDIS_URL', 'redis+sentinel://ara:pw@a:26379,b:26379/mymaster?db=0'],
+    ['DATABASE_URL', 'postgres://ara:password@db/ara'],
+  ])('production warns of %s=%s, without showing it', (variable, value) => {
+    const { mistakes, warnings } = check({ ...CALM, [variable]: value });
+    expect(mistakes).toEqual([]);
+    expect(warnings).toEqual([expect.stringMatching(new RegExp(`^${variable}: its password would be guessed`))]);
+    expect(warnings.join()).not.toMatch(/changeme|:pw|ara:/);
+    expect(check({ ...DEVELOPMENT, SSE_AUTO_SUBSCRIBE: 'false', [variable]: value }).warnings).toEqual([]);
+  });
+
+  it.each([
+    ['REDIS_URL', 'rediss://redis.internal:6379'],
+    ['REDIS_URL', 'redis://ara:8f1b6c0de2a94735@redis:6379/0'],
+    ['DATABASE_URL', 'postgres://ara:8f1b6c0de2a94735@db/ara'],
+    ['DATABASE_URL', 'postgres://ara@db/ara'],
+    ['DATABASE_URL', 'embedded:data'],
+  ])('and is silent about %s=%s', (variable, value) => {
+    expect(check({ ...CALM, [variable]: value }).warnings).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import type { Environment } from './environment';
 import type { Findings } from './findings';
 import { levelOfRustLog } from './rust-log';
 import { checkSecrets } from './secret-rules';
+import { weakness } from './secret-strength';
 import type { Tenants } from './tenants';
 
 /** What no variable can break alone: contradictions, and what production refuses or deserves a warning. */
@@ -14,6 +15,7 @@ export function checkRules(environment: Environment, tenants: Tenants, findings:
   checkProxies(environment, findings);
   warnOfLimits(environment, tenants, findings);
   warnOfOpenDoors(environment, tenants, findings);
+  warnOfWeakLogins(environment, findings);
   warnOfLosses(environment, findings);
   warnOfNoEffect(environment, tenants, findings);
 }
@@ -81,15 +83,20 @@ function checkProxies({ TRUST_PROXY, RUN_MODE }: Environment, findings: Findings
 }
 
 function warnOfLimits(environment: Environment, { limits }: Tenants, findings: Findings): void {
-  const within = (name: string, limit: number, most: number) => {
+  const within = (name: string, limit: number, most: number, whose = 'one user') => {
     if (most > 0 && limit > most)
-      findings.warn(`${name}: ${limit} for one user can never be reached, because ${most} is the limit of all.`);
+      findings.warn(`${name}: ${limit} for ${whose} can never be reached, because ${most} is the limit of all.`);
   };
   const { WEBSOCKET_MAX_CONNECTIONS_PER_USER: perUser, TENANT_DEFAULT_MAX_CONNECTIONS_PER_USER: perTenantUser } =
     environment;
   within('WEBSOCKET_MAX_CONNECTIONS_PER_USER', perUser, environment.WEBSOCKET_MAX_CONNECTIONS);
   within('TENANT_DEFAULT_MAX_CONNECTIONS_PER_USER', perTenantUser, environment.TENANT_DEFAULT_MAX_CONNECTIONS);
   for (const [tenant, own] of limits) within(`Tenant ${tenant}`, own.maxConnectionsPerUser, own.maxConnections);
+  if (environment.TENANT_ENABLED && !isClustered(environment)) {
+    const { TENANT_DEFAULT_MAX_CONNECTIONS: perTenant, WEBSOCKET_MAX_CONNECTIONS: most } = environment;
+    within('TENANT_DEFAULT_MAX_CONNECTIONS', perTenant, most, 'one tenant');
+    for (const [tenant, own] of limits) within(`Tenant ${tenant}`, own.maxConnections, most, 'one tenant');
+  }
   if (environment.RATELIMIT_HTTP_BURST_SIZE < environment.RATELIMIT_HTTP_REQUESTS_PER_SECOND) {
     findings.warn(
       'RATELIMIT_HTTP_BURST_SIZE is below RATELIMIT_HTTP_REQUESTS_PER_SECOND: the rate needs evenly spread requests.',
@@ -104,11 +111,28 @@ function warnOfOpenDoors(environment: Environment, { keys }: Tenants, findings: 
   if (isProduction(environment.RUN_MODE) && environment.CORS_ORIGINS.length === 0) {
     findings.warn('CORS_ORIGINS is empty: pages of any origin may use this service. List the origins of your pages.');
   }
+  if (isProduction(environment.RUN_MODE) && environment.RATELIMIT_ENABLED && environment.TRUST_PROXY.length === 0) {
+    findings.warn(
+      'TRUST_PROXY is empty: behind a proxy all clients have its address and share ' +
+        `${environment.RATELIMIT_WS_CONNECTIONS_PER_MINUTE} new connections per minute. If there is one, set TRUST_PROXY.`,
+    );
+  }
   if (environment.SSE_AUTO_SUBSCRIBE) {
     findings.warn(
       'SSE_AUTO_SUBSCRIBE is on: a stream whose token has no `channels` claim hears every channel of its tenant. ' +
         'If channels carry private matters, issue tokens with `channels` or set it to false.',
     );
+  }
+}
+
+/** What passes for a password on the way to a store. The documents' samples have such ones and must start. */
+function warnOfWeakLogins(environment: Environment, findings: Findings): void {
+  if (!isProduction(environment.RUN_MODE)) return;
+  for (const variable of ['REDIS_URL', 'DATABASE_URL'] as const) {
+    const [, password] = /^[^/?]+:\/\/[^@/]*?:([^@/]+)@/.exec(environment[variable]) ?? [];
+    if (password === undefined) continue;
+    const fault = password.length < 8 ? 'it has fewer than 8 characters' : weakness(password);
+    if (fault !== undefined) findings.warn(`${variable}: its password would be guessed: ${fault}.`);
   }
 }
 

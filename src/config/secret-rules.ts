@@ -42,6 +42,7 @@ function checkStrength(environment: Environment, keys: Tenants['keys'], findings
     'CLUSTER_SECRET',
     'API_KEY',
     'API_KEY_PREVIOUS',
+    'METRICS_TOKEN',
   ] as const) {
     judge(variable, environment[variable]);
   }
@@ -68,7 +69,7 @@ function checkOwners(environment: Environment, keys: Tenants['keys'], findings: 
     claim(variable, key);
     owners.set(key, variable);
   }
-  for (const variable of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'CLUSTER_SECRET'] as const) {
+  for (const variable of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'CLUSTER_SECRET', 'METRICS_TOKEN'] as const) {
     claim(variable, environment[variable] ?? '');
   }
 }
