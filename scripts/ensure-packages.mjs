@@ -20,6 +20,7 @@ const PACKAGES = {
   'php-cli': () => onPath('php'),
   'php-curl': () => phpHas("extension_loaded('curl')"),
   'php-symfony-http-client': () => phpHas("(include 'Symfony/Component/HttpClient/autoload.php') !== false"),
+  'php-symfony-messenger': () => phpHas("(include 'Symfony/Component/Messenger/autoload.php') !== false"),
   'php-predis': () => phpHas("(include 'Predis/Autoloader.php') !== false"),
 };
 

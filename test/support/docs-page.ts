@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,9 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import type { Browser } from 'playwright-core';
 import { AraProcess, type Env } from './ara-process';
+import { BrowserSite, type BrowserTab } from './browser';
+import { type RedisServer, startRedis } from './redis-server';
 import { SseClient } from './sse-client';
 import { TEST_API_KEY, TEST_JWT_SECRET, tokenFor } from './tokens';
 import { until } from './until';
@@ -21,20 +25,22 @@ const ROOT = resolve(__dirname, '../..');
 const BROWSER_GLOBALS = join(__dirname, 'browser-globals.cjs');
 const SWC_REGISTER = join(__dirname, 'swc-register.cjs');
 const DOCUMENTED_URL = /(?:localhost|127\.0\.0\.1):8081\b/g;
+const DOCUMENTED_REDIS = /(?:localhost|127\.0\.0\.1):6379\b/g;
 const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
+const PHP_AUTOLOAD = join(__dirname, 'php-autoload.php');
 const LISTENER_MS = 15_000;
 const RUN_MS = 30_000;
 
 /** A fenced block of a page. CONTRIBUTING.md tells authors what its language and role mean. */
 export interface Sample {
   readonly language: string;
-  /** The second word behind the fence: `listen`, `heard`. */
+  /** The second word behind the fence: `listen`, `heard`, `page`, the name of a file. */
   readonly role: string;
   readonly code: string;
   readonly line: number;
 }
 
-export function samplesOf(markdown: string): Sample[] {
+function samplesOf(markdown: string): Sample[] {
   const samples: Sample[] = [];
   let opened: { words: string[]; line: number; code: string[] } | undefined;
   for (const [index, text] of markdown.split('\n').entries()) {
@@ -50,26 +56,36 @@ export function samplesOf(markdown: string): Sample[] {
   return samples;
 }
 
-/** The README and the pages in docs/ that have a sample in one of these languages. */
+/** The READMEs and the pages in docs/ that have a sample in one of these languages. */
 export function pagesWith(...languages: readonly string[]): string[] {
-  const pages = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`);
-  return ['README.md', ...pages.sort()]
+  const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`);
+  return ['README.md', 'README.zh-TW.md', ...pages.sort()]
     .filter((page) => page.endsWith('.md'))
-    .filter((page) =>
-      samplesOf(readFileSync(join(ROOT, page), 'utf8')).some((one) => languages.includes(one.language)),
-    );
+    .filter((page) => samplesIn(page).some((one) => languages.includes(one.language)));
+}
+
+/** The samples of a page, by its path from the root. */
+export function samplesIn(page: string): Sample[] {
+  return samplesOf(readFileSync(join(ROOT, page), 'utf8'));
+}
+
+/** What a page is followed with, beside a shell. */
+export interface FollowOptions {
+  /** Run the PHP; it is skipped otherwise. */
+  readonly php?: true;
+  /** Run JavaScript in its tabs, and what only a page can run; Node with a browser's globals otherwise. */
+  readonly browser?: Browser;
 }
 
 /**
  * Does what a page tells its reader to do, from top to bottom, against a service of its own in a folder of its own, and
- * throws at the first answer that is not the one that the page shows. PHP is run only when asked for.
+ * throws at the first answer that is not the one that the page shows.
  */
-export async function followPage(page: string, options: { readonly php: boolean }): Promise<void> {
-  const samples = samplesOf(readFileSync(join(ROOT, page), 'utf8'));
-  const reader = await Reader.start(samples);
+export async function followPage(page: string, options: FollowOptions = {}): Promise<void> {
+  const samples = samplesIn(page);
+  const reader = await Reader.start(samples, options);
   try {
     for (const [index, sample] of samples.entries()) {
-      if (sample.language === 'php' && !options.php) continue;
       try {
         await reader.follow(sample, samples[index + 1]);
       } catch (error) {
@@ -85,37 +101,56 @@ export async function followPage(page: string, options: { readonly php: boolean 
 class Reader {
   readonly #listeners: Listener[] = [];
   #php = '';
+  #scripts = 0;
+  /** Nobody hears what a skipped sample would have sent. */
+  #isSkipping = false;
 
   private constructor(
     readonly ara: AraProcess,
     private readonly folder: string,
     private readonly env: Env,
+    private readonly options: FollowOptions,
+    private readonly redis: RedisServer | undefined,
+    private readonly site: BrowserSite | undefined,
   ) {}
 
-  static async start(samples: readonly Sample[]): Promise<Reader> {
+  static async start(samples: readonly Sample[], options: FollowOptions): Promise<Reader> {
     const folder = mkdtempSync(join(tmpdir(), 'ara-docs-'));
     // Ara as root runs its PostgreSQL as another user, who must get in here.
     chmodSync(folder, 0o755);
+    const redis = samples.some(usesRedis) ? await startRedis() : undefined;
     const dotenv = samples.filter(({ language }) => language === 'dotenv').map(({ code }) => code);
     const text = [`JWT_SECRET=${TEST_JWT_SECRET}`, `API_KEY=${TEST_API_KEY}`, ...dotenv].join('\n');
     writeFileSync(join(folder, '.env'), `${text}\n`);
     writeFileSync(join(folder, '.shell'), '');
-    mkdirSync(join(folder, 'tools'));
+    // Samples are modules, as in a page.
+    writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
     provideCommandLine(folder);
+    mkdirSync(join(folder, 'tools'));
     provideCurl(join(folder, 'tools'));
-    const settings = parseEnv(text) as Env;
+    if (redis !== undefined) provideRedisCli(join(folder, 'tools'), redis.port);
+    const settings = { ...(parseEnv(text) as Env), ...(redis !== undefined && { REDIS_URL: redis.url }) };
     const ara = await AraProcess.start(settings, { cwd: folder });
-    return new Reader(ara, folder, {
+    if (redis !== undefined) await until('Ara listens to Redis', () => hasListener(redis), RUN_MS);
+    const env = {
       PATH: `${join(folder, 'tools')}:${process.env['PATH'] ?? ''}`,
       SERVER_PORT: ara.env['SERVER_PORT'] ?? '',
       ARA_API_KEY: TEST_API_KEY,
       JWT_SECRET: TEST_JWT_SECRET,
       TOKEN: tokenFor('demo'),
-    });
+    };
+    const { browser } = options;
+    const site = browser && (await BrowserSite.open(browser, folder, { token: env.TOKEN }));
+    return new Reader(ara, folder, env, options, redis, site);
   }
 
   async follow(sample: Sample, next: Sample | undefined): Promise<void> {
     const shown = next !== undefined && next.role === '' ? next : undefined;
+    if (/\.\w+$/.test(sample.role)) {
+      writeFileSync(join(this.folder, sample.role), this.#live(sample.code));
+      return;
+    }
+    if (sample.language !== 'text') this.#isSkipping = false;
     switch (`${sample.language} ${sample.role}`.trim()) {
       case 'bash':
         check(this.#shell(sample.code), shown);
@@ -124,20 +159,35 @@ class Reader {
         await this.#listen('sh', ['-c', `. ./.shell; ${this.#live(sample.code)}`], shown);
         return;
       case 'js':
-        writeFileSync(join(this.folder, 'sample.mjs'), this.#live(sample.code));
-        await this.#listen(process.execPath, ['--require', BROWSER_GLOBALS, 'sample.mjs'], shown);
+        await this.#runScript(sample, shown);
+        return;
+      case 'js page':
+      case 'jsx page':
+        if (this.site === undefined) this.#isSkipping = true;
+        else await this.#runScript(sample, shown);
         return;
       case 'php':
-        await this.#runPhp(sample.code, shown);
+        if (this.options.php !== true) this.#isSkipping = true;
+        else await this.#runPhp(sample.code, shown);
         return;
       case 'text heard':
-        await until(`a listener says\n${sample.code}`, () => this.#listeners.some((one) => one.said(sample.code)));
+        if (this.#isSkipping) return;
+        await until(
+          `a listener says\n${sample.code}`,
+          () => this.#listeners.some((one) => one.said(sample.code)),
+          LISTENER_MS,
+        );
+        return;
+      case 'text seen':
+        if (this.site !== undefined) await this.#see(this.site, sample.code);
     }
   }
 
   async stop(): Promise<void> {
     for (const listener of this.#listeners) listener.kill();
+    await this.site?.close();
     await this.ara.stop();
+    await this.redis?.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -150,17 +200,39 @@ class Reader {
   async #runPhp(code: string, shown: Sample | undefined): Promise<void> {
     this.#php += `${code.replace(/^<\?php\n/, '')}\n`;
     if (shown?.language !== 'json' && shown?.language !== 'text') return;
-    const autoload = "require 'Symfony/Component/HttpClient/autoload.php';";
-    writeFileSync(join(this.folder, 'sample.php'), `<?php ${autoload}\n${this.#live(this.#php)}`);
-    const output = this.#run('php', ['sample.php']);
+    writeFileSync(join(this.folder, 'sample.php'), `<?php\n${this.#live(this.#php)}`);
+    const output = this.#run('php', ['-d', `auto_prepend_file=${PHP_AUTOLOAD}`, 'sample.php']);
     check(output, shown);
     for (const [token] of output.matchAll(JWT))
       await (await SseClient.connect(`${this.ara.url}/sse?token=${token}`)).close();
     this.#php = '';
   }
 
+  async #runScript({ language, code }: Sample, shown: Sample | undefined): Promise<void> {
+    const file = `sample-${++this.#scripts}.${language}`;
+    writeFileSync(join(this.folder, file), this.#live(code));
+    if (this.site === undefined) await this.#listen(process.execPath, ['--require', BROWSER_GLOBALS, file], shown);
+    else await this.#hear(new TabListener(await this.site.visit(file)), shown);
+  }
+
+  async #see(site: BrowserSite, text: string): Promise<void> {
+    const seen = (): Promise<string> =>
+      Promise.all(site.tabs.map((tab) => tab.text())).then((texts) => texts.join('\n'));
+    await until(`a page shows\n${text}`, async () => (await seen()).includes(text), LISTENER_MS).catch(
+      async (error: unknown) => {
+        throw new Error(
+          `${String(error)}; it shows:\n${await seen()}\n${site.tabs.map(({ output }) => output).join('\n')}`,
+        );
+      },
+    );
+  }
+
   async #listen(command: string, args: string[], shown: Sample | undefined): Promise<void> {
-    const listener = new Listener(spawn(command, args, { cwd: this.folder, env: this.env, detached: true }));
+    const child = spawn(command, args, { cwd: this.folder, env: this.env, detached: true });
+    await this.#hear(new ProcessListener(child), shown);
+  }
+
+  async #hear(listener: Listener, shown: Sample | undefined): Promise<void> {
     this.#listeners.push(listener);
     const text = shown?.language === 'text' ? shown.code : '';
     await until(`it says ${text}`, () => listener.said(text), LISTENER_MS).catch((error: unknown) => {
@@ -177,25 +249,18 @@ class Reader {
 
   /** The page's address is the one of a service with default settings. */
   #live(code: string): string {
-    return code.replace(DOCUMENTED_URL, new URL(this.ara.url).host);
+    return code
+      .replace(DOCUMENTED_URL, new URL(this.ara.url).host)
+      .replace(DOCUMENTED_REDIS, `127.0.0.1:${this.redis?.port ?? 0}`);
   }
 }
 
-/** A process that goes on while the page is followed further. */
-class Listener {
-  output = '';
+/** What goes on while the page is followed further, and what it says meanwhile. */
+abstract class Listener {
+  abstract readonly output: string;
 
-  constructor(private readonly child: ChildProcess) {
-    const take = (chunk: Buffer): void => {
-      this.output += chunk.toString();
-    };
-    child.stdout?.on('data', take);
-    child.stderr?.on('data', take);
-  }
-
-  /** Whether all these lines were said, in this order; `''`: anything at all. */
+  /** Whether all these lines were said, in this order. */
   said(text: string): boolean {
-    if (text === '') return this.output !== '';
     const lines = normal(this.output).split('\n');
     let from = 0;
     return normal(text)
@@ -203,8 +268,28 @@ class Listener {
       .every((line) => (from = lines.indexOf(line, from) + 1) > 0);
   }
 
+  abstract kill(): void;
+}
+
+class ProcessListener extends Listener {
+  output = '';
+
+  constructor(private readonly child: ChildProcess) {
+    super();
+    const take = (chunk: Buffer): void => {
+      this.output += chunk.toString();
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+  }
+
+  /** `''`: anything at all, the sign that it runs. */
+  override said(text: string): boolean {
+    return text === '' ? this.output !== '' : super.said(text);
+  }
+
   /** With what it has started itself: its shell's commands. */
-  kill(): void {
+  override kill(): void {
     const { pid, exitCode } = this.child;
     if (pid === undefined || exitCode !== null) return;
     try {
@@ -212,6 +297,26 @@ class Listener {
     } catch {
       // It ended in this moment.
     }
+  }
+}
+
+/** A tab says what its console says; what it shows is another matter. */
+class TabListener extends Listener {
+  constructor(private readonly tab: BrowserTab) {
+    super();
+  }
+
+  override get output(): string {
+    return this.tab.output;
+  }
+
+  override said(text: string): boolean {
+    return text === '' || super.said(text);
+  }
+
+  /** The site closes its tabs. */
+  override kill(): void {
+    return;
   }
 }
 
@@ -245,8 +350,27 @@ function provideCommandLine(folder: string): void {
     return;
   }
   mkdirSync(join(folder, 'bin'));
+  writeFileSync(join(folder, 'bin/package.json'), '{"type": "commonjs"}');
   const [register, main] = [SWC_REGISTER, join(ROOT, 'src/cli/main.ts')].map((path) => JSON.stringify(path));
   writeFileSync(join(folder, 'bin/ara.js'), `require(${register});\nrequire(${main});\n`);
+}
+
+function usesRedis({ language, code }: Sample): boolean {
+  return (
+    (language === 'php' && code.search(DOCUMENTED_REDIS) >= 0) || (language === 'bash' && /^redis-cli /m.test(code))
+  );
+}
+
+async function hasListener(redis: RedisServer): Promise<boolean> {
+  return (await redis.command('PUBSUB', 'NUMPAT')) !== ':0';
+}
+
+/** It knows the test's port; where there is none, a stand-in for one command without a terminal. */
+function provideRedisCli(folder: string, port: number): void {
+  const paths = (process.env['PATH'] ?? '').split(delimiter).map((path) => join(path, 'redis-cli'));
+  const real = paths.find((path) => existsSync(path));
+  const command = real === undefined ? `'${process.execPath}' '${join(__dirname, 'redis-cli.mjs')}'` : `'${real}' -p`;
+  writeFileSync(join(folder, 'redis-cli'), `#!/bin/sh\nexec ${command} ${port} "$@"\n`, { mode: 0o755 });
 }
 
 /** A machine with nothing but Node has no curl: there, a stand-in that knows the options of these pages. */
