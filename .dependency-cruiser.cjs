@@ -3,7 +3,7 @@
  * `npm run boundaries` checks it, and every test run does.
  */
 const KERNEL = ['notification', 'protocol'];
-const PLATFORM = ['coalescing', 'config', 'http', 'postgres', 'redis-ha', 'telemetry'];
+const PLATFORM = ['coalescing', 'config', 'http', 'postgres', 'redis-ha', 'telemetry', 'workers'];
 const CAPABILITIES = ['ack', 'auth', 'cluster', 'connection', 'queue', 'rate-limit', 'template', 'tenant'];
 
 /** Folder under src/ → the folders it may import besides itself, the kernel and the platform. */

@@ -8,16 +8,19 @@ import { RedisTriggerModule } from './redis-trigger/redis-trigger.module';
 import { RestModule } from './rest/rest.module';
 import { RuntimeModule } from './runtime/runtime.module';
 import { TelemetryModule } from './telemetry/telemetry.module';
+import type { Workers } from './workers/workers';
+import { WorkersModule } from './workers/workers.module';
 
 /** The composition root. */
 @Module({})
 export class AppModule {
-  static async forRoot(config: AraConfig, version: string): Promise<DynamicModule> {
+  static async forRoot(config: AraConfig, version: string, workers: Workers): Promise<DynamicModule> {
     return {
       module: AppModule,
       imports: [
         ConfigModule.forRoot(config),
-        await TelemetryModule.forRoot(config, version),
+        WorkersModule.forRoot(workers),
+        await TelemetryModule.forRoot(config, version, workers),
         RuntimeModule,
         RestModule,
         RealtimeModule,

@@ -7,12 +7,16 @@ import type { AraConfig } from './config/ara-config';
 import { AraHttpAdapter } from './http/ara-http.adapter';
 import { AraWsAdapter } from './realtime/ara-ws.adapter';
 import { VERSION } from './version';
+import { LoneWorker, type Workers } from './workers/workers';
 
 /** The whole service, wired and initialised, not listening yet. */
-export async function createApplication(config: AraConfig): Promise<NestExpressApplication> {
+export async function createApplication(
+  config: AraConfig,
+  workers: Workers = new LoneWorker(),
+): Promise<NestExpressApplication> {
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares these options as a class, and means a literal
   const options: NestApplicationOptions = { bufferLogs: true, abortOnError: false };
-  const module = await AppModule.forRoot(config, VERSION);
+  const module = await AppModule.forRoot(config, VERSION, workers);
   const app = await NestFactory.create<NestExpressApplication>(module, new AraHttpAdapter(), options);
   app.useLogger(app.get(Logger));
   app.useWebSocketAdapter(new AraWsAdapter(app));

@@ -22,8 +22,9 @@ export class AckMetrics {
       'Time from sending a notification to its acknowledgement',
       LATENCY_BUCKETS_SECONDS,
     );
-    metrics.gauge('ara_ack_pending', 'Acknowledgements awaited now', async () =>
-      store.backend === 'none' ? 0 : groups.pending + (await store.totals()).pending,
-    );
+    metrics.gauge('ara_ack_pending', 'Acknowledgements awaited now', {
+      own: () => groups.pending,
+      shared: async () => (store.backend === 'none' ? 0 : (await store.totals()).pending),
+    });
   }
 }

@@ -20,8 +20,8 @@ export interface AckFigures {
   readonly tracked: number;
   readonly acked: number;
   readonly expired: number;
-  /** Of those that came in time; 0 without any. */
-  readonly averageLatencyMs: number;
+  /** Of all that came in time, added up. */
+  readonly latencyMs: number;
 }
 
 /** The policy of acknowledgements: who is awaited how long, writes gathered into batches, sweeps, figures. */
@@ -99,20 +99,25 @@ export class AckService implements OnModuleInit, OnModuleDestroy, OnApplicationS
     return outcome;
   }
 
-  /** Of this node, since it started. */
+  /** Of this process, since it started. */
   get figures(): AckFigures {
     const { tracked, received, expired } = this.metrics;
     return {
       tracked: tracked.value,
       acked: received.value,
       expired: expired.value,
-      averageLatencyMs: received.value === 0 ? 0 : Math.floor(this.#latencyMs / received.value),
+      latencyMs: this.#latencyMs,
     };
   }
 
-  /** Awaited now: members of this node's groups, and the shared store's. */
-  async pending(): Promise<number> {
-    return this.groups.pending + (this.isEnabled ? (await this.store.totals()).pending : 0);
+  /** Awaited now from the members of this process's groups. */
+  get pendingInGroups(): number {
+    return this.groups.pending;
+  }
+
+  /** Awaited now by the store that all share. */
+  async pendingInStore(): Promise<number> {
+    return this.isEnabled ? (await this.store.totals()).pending : 0;
   }
 
   /** Counts and removes what was not acknowledged in time; failures are logged, the next round tries again. */

@@ -10,9 +10,9 @@ export class ClusterMetrics {
   readonly received;
 
   constructor(metrics: Metrics, config: AraConfig) {
-    metrics.gauge('ara_cluster_enabled', 'Whether this node is one of a cluster (1) or alone (0)', () =>
-      config.cluster.enabled ? 1 : 0,
-    );
+    metrics.gauge('ara_cluster_enabled', 'Whether this node is one of a cluster (1) or alone (0)', {
+      shared: () => (config.cluster.enabled ? 1 : 0),
+    });
     this.refreshed = metrics.counter(
       'ara_cluster_sessions_refreshed_total',
       'Entries of the session directory whose life was prolonged',

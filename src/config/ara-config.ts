@@ -130,7 +130,10 @@ export interface DatabaseConfig {
 
 export interface ClusterConfig {
   readonly enabled: boolean;
+  /** Of this process. */
   readonly nodeId: NodeId;
+  /** Of all workers of this machine together: the same, unless there are several. */
+  readonly machineId: NodeId;
   readonly sessionStore: 'local' | 'redis';
   readonly sessionPrefix: string;
   readonly sessionTtlSeconds: number;

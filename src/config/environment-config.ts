@@ -189,9 +189,11 @@ function database(env: Environment): DatabaseConfig {
 }
 
 function cluster(env: Environment): ClusterConfig {
+  const id = nodeId(env.CLUSTER_NODE_ID ?? `ara-${randomBytes(16).toString('hex')}`);
   return {
     enabled: isClustered(env),
-    nodeId: nodeId(env.CLUSTER_NODE_ID ?? `ara-${randomBytes(16).toString('hex')}`),
+    nodeId: id,
+    machineId: id,
     sessionStore: env.CLUSTER_SESSION_STORE ?? (env.CLUSTER_ENABLED ? 'redis' : 'local'),
     sessionPrefix: env.CLUSTER_SESSION_PREFIX,
     sessionTtlSeconds: env.CLUSTER_SESSION_TTL_SECONDS,

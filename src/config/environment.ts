@@ -66,10 +66,13 @@ export class Environment {
   @Flag('Answer the sending endpoints by a shorter way. `false` changes nothing but the speed.')
   HTTP_FAST_PATH = true;
 
-  @Integer('Processes on one port. More than 1 needs `CLUSTER_ENABLED` and stores that they share.', {
-    min: 1,
-    max: 128,
-  })
+  @Integer(
+    'Processes on one port, one for each core. More than 1 needs `CLUSTER_ENABLED` and stores that they share.',
+    {
+      min: 1,
+      max: 128,
+    },
+  )
   WORKERS = 1;
 
   @Integer('Longest time from SIGTERM to the end of the process, in seconds.', INTERVAL)
@@ -128,7 +131,7 @@ export class Environment {
   @Integer('How often lifeless connections are looked for, in seconds.', INTERVAL)
   WEBSOCKET_CLEANUP_INTERVAL = 60;
 
-  @Integer('Most connections of this node; 0 = unlimited.', COUNT)
+  @Integer('Most connections of this node, of all its workers together; 0 = unlimited.', COUNT)
   WEBSOCKET_MAX_CONNECTIONS = 10_000;
 
   @Integer('Most connections of one user; 0 = unlimited. With tenants, their limit counts instead.', COUNT)

@@ -64,6 +64,14 @@ function checkCluster(environment: Environment, findings: Findings): void {
   if (environment.ACK_ENABLED) mustBeShared('ACK_BACKEND');
   mustBeShared('TEMPLATE_BACKEND');
   if (environment.RATELIMIT_ENABLED && environment.RATELIMIT_BACKEND === 'local') {
+    if (environment.WORKERS > 1) {
+      findings.mistake({
+        variable: 'RATELIMIT_BACKEND',
+        problem: `${environment.WORKERS} workers cannot count together in the memory of each`,
+        remedy: 'Set it to redis, or WORKERS=1.',
+      });
+      return;
+    }
     findings.warn(
       'RATELIMIT_BACKEND=local: each node of the cluster counts for itself. Set it to redis to count together.',
     );

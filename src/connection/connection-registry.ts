@@ -16,6 +16,8 @@ export interface ConnectionLimits {
 export interface RemoteCounts {
   readonly user: number;
   readonly tenant: number;
+  /** Those of the other processes on this port. */
+  readonly total?: number;
 }
 
 export type Admission =
@@ -72,7 +74,7 @@ export class ConnectionRegistry {
     if (connection.identity.isProbe === true) return { kind: 'admitted' };
     const tenant = this.#tenants.get(connection.tenant);
     return (
-      exceeded('total', this.size, limits.maxConnections) ??
+      exceeded('total', this.size + (remote.total ?? 0), limits.maxConnections) ??
       exceeded('tenant', (tenant?.connectionCount ?? 0) + remote.tenant, limits.maxTenantConnections ?? 0) ??
       exceeded('user', (tenant?.ofUser(connection.user).length ?? 0) + remote.user, limits.maxConnectionsPerUser) ?? {
         kind: 'admitted',

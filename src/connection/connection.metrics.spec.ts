@@ -1,13 +1,15 @@
 import { channel, configOf, connectionOf, tenant, user } from '../../test/support/engine';
 import { PROBE_TENANT } from '../notification/ids';
 import { Metrics } from '../telemetry/metrics';
+import { LoneWorker } from '../workers/workers';
+import { Census } from './census';
 import { ConnectionRegistry } from './connection-registry';
 import { ConnectionMetrics } from './connection.metrics';
 
 async function scrape(env: Record<string, string>): Promise<string> {
   const metrics = new Metrics();
   const registry = new ConnectionRegistry();
-  new ConnectionMetrics(metrics, registry, configOf(env));
+  new ConnectionMetrics(metrics, registry, new Census(registry, new LoneWorker()), configOf(env));
   const connections = [
     connectionOf({ user: user('a') }),
     connectionOf({ user: user('a') }),

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AraConfig } from '../config/ara-config';
 import { Metrics } from '../telemetry/metrics';
 import { EVERY_TENANT } from '../notification/target';
+import { Census } from './census';
 import { ConnectionRegistry } from './connection-registry';
 
 const PER_USER_BUCKETS = [1, 2, 3, 4, 5, 10];
@@ -20,6 +21,7 @@ export class ConnectionMetrics {
   constructor(
     metrics: Metrics,
     private readonly registry: ConnectionRegistry,
+    census: Census,
     config: AraConfig,
   ) {
     this.opened = metrics.counter('ara_ws_connections_opened_total', 'Connections opened');
@@ -35,37 +37,28 @@ export class ConnectionMetrics {
       PER_USER_BUCKETS,
     );
     metrics.gauge('ara_connections_total', 'Open connections', () => registry.size);
-    metrics.gauge('ara_users_connected', 'Users with an open connection, per tenant', () =>
-      this.sum((tenant) => tenant.userCount),
-    );
-    metrics.gauge('ara_channels_active', 'Channels with a subscriber', () => this.sum((tenant) => tenant.channelCount));
+    metrics.gauge('ara_users_connected', 'Users with an open connection, per tenant', {
+      shared: async () => (await census.whole()).users,
+    });
+    metrics.gauge('ara_channels_active', 'Channels with a subscriber', {
+      shared: async () => (await census.whole()).channels,
+    });
     metrics.gauge(
       'ara_connection_manager_memory_bytes',
       'Estimated memory of the connection registry: 500 bytes a connection, 100 a subscription',
-      () =>
-        registry.size * BYTES_PER_CONNECTION + this.sum((tenant) => tenant.subscriptionCount) * BYTES_PER_SUBSCRIPTION,
+      () => registry.size * BYTES_PER_CONNECTION + this.subscriptions() * BYTES_PER_SUBSCRIPTION,
     );
     // With tenants, channel names would show one tenant's business to whoever reads the metrics.
     if (!config.tenant.enabled) {
       metrics.labelledGauge('ara_channel_subscriptions', 'Subscribers of a channel', 'channel', () =>
-        this.perChannel(),
+        census.subscribersHere(),
       );
     }
   }
 
-  private sum(of: (tenant: { userCount: number; channelCount: number; subscriptionCount: number }) => number): number {
+  private subscriptions(): number {
     let sum = 0;
-    for (const tenant of this.registry.inScope(EVERY_TENANT)) sum += of(tenant);
+    for (const tenant of this.registry.inScope(EVERY_TENANT)) sum += tenant.subscriptionCount;
     return sum;
-  }
-
-  private perChannel(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>();
-    for (const tenant of this.registry.inScope(EVERY_TENANT)) {
-      for (const [channel, subscribers] of tenant.channels()) {
-        counts.set(channel, (counts.get(channel) ?? 0) + subscribers);
-      }
-    }
-    return counts;
   }
 }

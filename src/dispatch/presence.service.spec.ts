@@ -48,14 +48,6 @@ describe('channels', () => {
     expect(await presence.channel(T, channel('a'))).toBeUndefined();
     expect(await presence.channels(tenant('empty'))).toEqual([]);
   });
-
-  it('are counted by tenant for this node', () => {
-    open(here, {}, { channels: ['news'] });
-    open(here, { tenant: T }, { channels: ['news', 'x'] });
-    open(there, {}, { channels: ['news'] });
-    expect(presence.localChannels()).toEqual(new Map([['news', 2], ['x', 1]])); // prettier-ignore
-    expect(presence.localChannels(DEFAULT_TENANT)).toEqual(new Map([['news', 1]]));
-  });
 });
 
 describe('users', () => {

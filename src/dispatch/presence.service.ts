@@ -3,6 +3,7 @@ import { ClusterBus } from '../cluster/cluster-bus';
 import type { AnswerOf, TenantStats } from '../cluster/cluster-questions';
 import { SessionDirectory } from '../cluster/session-directory';
 import { AraConfig } from '../config/ara-config';
+import { Census, type Headcount } from '../connection/census';
 import { ConnectionRegistry } from '../connection/connection-registry';
 import {
   type ChannelName,
@@ -40,17 +41,6 @@ export interface SessionInfo {
   readonly channels: readonly ChannelName[];
 }
 
-export interface LocalPresence {
-  readonly connections: number;
-  readonly webSocket: number;
-  readonly sse: number;
-  /** (tenant, user) pairs. */
-  readonly users: number;
-  readonly usersWithMultipleConnections: number;
-  readonly channels: number;
-  readonly subscriptions: number;
-}
-
 export interface ClusterPresence {
   readonly enabled: boolean;
   readonly node: NodeId;
@@ -71,13 +61,14 @@ export class PresenceService implements OnModuleInit {
     private readonly directory: SessionDirectory,
     private readonly bus: ClusterBus,
     private readonly statistics: DispatchStatistics,
+    private readonly census: Census,
     private readonly config: AraConfig,
     metrics: Metrics,
   ) {
-    metrics.gauge('ara_cluster_connections_total', 'Connections of all nodes', () => this.connections());
-    metrics.gauge('ara_cluster_users_total', 'Users connected to any node', () =>
-      this.directory.countUsers(this.local().users),
-    );
+    metrics.gauge('ara_cluster_connections_total', 'Connections of all nodes', { shared: () => this.connections() });
+    metrics.gauge('ara_cluster_users_total', 'Users connected to any node', {
+      shared: () => this.directory.countUsers(this.local().users),
+    });
   }
 
   onModuleInit(): void {
@@ -138,29 +129,9 @@ export class PresenceService implements OnModuleInit {
     }));
   }
 
-  /** This node only; with a tenant, that tenant's share. O(users). */
-  local(tenant?: TenantId): LocalPresence {
-    const total = { webSocket: 0, sse: 0, users: 0, usersWithMultipleConnections: 0, channels: 0, subscriptions: 0 };
-    for (const home of this.registry.inScope(tenant ?? EVERY_TENANT)) {
-      for (const connection of home.connections) {
-        if (connection.transport === 'websocket') total.webSocket++;
-        else total.sse++;
-      }
-      total.users += home.userCount;
-      for (const own of home.users.values()) if (own.length > 1) total.usersWithMultipleConnections++;
-      total.channels += home.channelCount;
-      total.subscriptions += home.subscriptionCount;
-    }
-    return { connections: total.webSocket + total.sse, ...total };
-  }
-
-  /** This node's channels and their subscriber counts, of one tenant or of all. */
-  localChannels(tenant?: TenantId): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>();
-    for (const home of this.registry.inScope(tenant ?? EVERY_TENANT)) {
-      for (const [name, subscribers] of home.channels()) counts.set(name, (counts.get(name) ?? 0) + subscribers);
-    }
-    return counts;
+  /** This node only; with a tenant, that tenant's share. O(connections). */
+  local(tenant?: TenantId): Headcount {
+    return this.census.here(tenant);
   }
 
   async cluster(): Promise<ClusterPresence> {

@@ -18,8 +18,10 @@ export class QueueMetrics {
     this.dropped = metrics.counter('ara_queue_dropped_total', 'Entries pushed out by the limit per user or given up');
     this.replayed = metrics.counter('ara_queue_replayed_total', 'Entries sent to a connection from the queue');
     const size = (): ReturnType<QueueStore['size']> => store.size(Date.now());
-    metrics.gauge('ara_queue_size_total', 'Entries in the queue', async () => (await size()).messages);
-    metrics.gauge('ara_queue_users_total', 'Users with entries in the queue', async () => (await size()).users);
+    metrics.gauge('ara_queue_size_total', 'Entries in the queue', { shared: async () => (await size()).messages });
+    metrics.gauge('ara_queue_users_total', 'Users with entries in the queue', {
+      shared: async () => (await size()).users,
+    });
     metrics.gauge('ara_queue_memory_bytes', 'Estimated memory of the queue in this process', async () =>
       store.backend === 'memory' ? (await size()).messages * BYTES_PER_ENTRY : 0,
     );

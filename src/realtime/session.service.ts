@@ -15,6 +15,7 @@ import { ReplayService } from '../dispatch/replay.service';
 import { Clock } from '../notification/clock';
 import { IdSource, type TenantId, type UserId } from '../notification/ids';
 import { TenantService } from '../tenant/tenant.service';
+import { Workers } from '../workers/workers';
 import { HeartbeatService } from './heartbeat.service';
 import { TokenExpiryService } from './token-expiry.service';
 
@@ -43,6 +44,7 @@ export class SessionService {
     private readonly statistics: DispatchStatistics,
     private readonly clock: Clock,
     private readonly ids: IdSource,
+    private readonly workers: Workers,
     flusher: Flusher,
     slowReaders: SlowReaders,
   ) {
@@ -86,7 +88,7 @@ export class SessionService {
         maxConnectionsPerUser: limits.maxConnectionsPerUser,
         maxTenantConnections: this.config.tenant.enabled ? limits.maxConnections : undefined,
       },
-      elsewhere,
+      { ...elsewhere, total: this.workers.connectionsElsewhere },
     );
     if (admission.kind === 'admitted') this.register(connection);
     return admission;
@@ -110,6 +112,7 @@ export class SessionService {
     this.heartbeat.delete(connection);
     this.tokenExpiry.delete(connection);
     if (connection.identity.isProbe === true) return;
+    this.workers.tellConnections(this.registry.size);
     this.metrics.closed.inc();
     this.metrics.duration.observe((this.clock.now() - connection.identity.connectedAt) / 1000);
     for (const channel of channels) this.bus.release({ kind: 'channel', tenant: connection.tenant, channel });
@@ -125,6 +128,7 @@ export class SessionService {
     this.heartbeat.add(connection);
     this.tokenExpiry.add(connection);
     if (connection.identity.isProbe === true) return;
+    this.workers.tellConnections(this.registry.size);
     this.metrics.opened.inc();
     this.metrics.perUser.observe(this.registry.tenant(connection.tenant)?.ofUser(connection.user).length ?? 1);
     this.statistics.countOpened(connection.tenant);

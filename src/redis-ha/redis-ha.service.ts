@@ -69,13 +69,14 @@ export class RedisHaService implements OnApplicationShutdown {
         'operation',
       ]),
     };
-    metrics.gauge('ara_redis_connection_status', 'Whether Redis is connected (1) or not (0)', () =>
-      this.health().connected ? 1 : 0,
-    );
+    metrics.gauge('ara_redis_connection_status', 'Whether Redis is connected (1) or not (0)', {
+      own: () => (this.health().connected ? 1 : 0),
+      across: 'min',
+    });
     metrics.gauge(
       'ara_redis_circuit_breaker_state',
       'The circuit breaker before Redis: 0 closed, 1 open, 2 half open',
-      () => CIRCUIT_NUMBER[this.#breaker.state],
+      { own: () => CIRCUIT_NUMBER[this.#breaker.state], across: 'max' },
     );
     this.#reconnections = metrics.counter(
       'ara_redis_reconnections_total',

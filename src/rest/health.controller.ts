@@ -2,7 +2,7 @@ import { Controller, Get, HttpStatus, Res, ServiceUnavailableException } from '@
 import { HealthCheckService, HealthIndicatorService, type HealthCheckResult } from '@nestjs/terminus';
 import type { ServerResponse } from 'node:http';
 import { AraConfig } from '../config/ara-config';
-import { PresenceService } from '../dispatch/presence.service';
+import { Census } from '../connection/census';
 import type { HealthResponse, LivenessResponse } from './dto/ops.dto';
 import { ServiceStatus } from './service-status';
 import { VERSION } from '../version';
@@ -12,7 +12,7 @@ import { VERSION } from '../version';
 export class HealthController {
   constructor(
     private readonly status: ServiceStatus,
-    private readonly presence: PresenceService,
+    private readonly census: Census,
     private readonly config: AraConfig,
     private readonly checks: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
@@ -23,9 +23,8 @@ export class HealthController {
   async health(): Promise<HealthResponse> {
     const redis = this.status.redis();
     const postgres = this.status.postgres();
-    const local = this.presence.local();
-    const queue = await this.status.queue();
-    const { enabled, nodeId } = this.config.cluster;
+    const [local, queue] = await Promise.all([this.census.whole(), this.status.queue()]);
+    const { enabled, machineId } = this.config.cluster;
     return {
       status: redis.required && redis.status !== 'healthy' ? 'degraded' : 'healthy',
       version: VERSION,
@@ -47,7 +46,7 @@ export class HealthController {
         total_messages: queue.totalMessages,
         users_with_queue: queue.usersWithQueue,
       },
-      ...(enabled && { cluster: { enabled, server_id: nodeId } }),
+      ...(enabled && { cluster: { enabled, server_id: machineId } }),
     };
   }
 

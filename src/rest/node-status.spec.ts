@@ -4,10 +4,12 @@ import type { AraConfig } from '../config/ara-config';
 import type { PostgresService } from '../postgres/postgres.service';
 import type { QueueService } from '../queue/queue.service';
 import type { RedisHaService } from '../redis-ha/redis-ha.service';
+import { LoneWorker, type Workers } from '../workers/workers';
 import { NodeStatus } from './node-status';
+import type { ServiceTotals } from './service-totals';
 
 /** A node whose queue is kept in `backend`, with dependencies that a test connects and cuts. */
-function node(backend: 'memory' | 'redis' | 'postgres') {
+function node(backend: 'memory' | 'redis' | 'postgres', workers: Workers = new LoneWorker()) {
   const clock = new FakeClock();
   const there = { redis: true, postgres: true };
   const config = {
@@ -22,6 +24,8 @@ function node(backend: 'memory' | 'redis' | 'postgres') {
     {} as AckService,
     { health: () => ({ connected: there.redis }) } as RedisHaService,
     { health: () => ({ connected: there.postgres }) } as PostgresService,
+    {} as ServiceTotals,
+    workers,
     clock,
   );
   return { clock, there, status, notReady: () => status.readiness().flatMap((one) => (one.isReady ? [] : one.name)) };

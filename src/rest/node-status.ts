@@ -5,7 +5,9 @@ import { Clock } from '../notification/clock';
 import { PostgresService } from '../postgres/postgres.service';
 import { QueueService } from '../queue/queue.service';
 import { RedisHaService } from '../redis-ha/redis-ha.service';
+import { Workers } from '../workers/workers';
 import { Outage } from './outage';
+import { ServiceTotals } from './service-totals';
 import {
   type AckStatus,
   type PostgresStatus,
@@ -19,12 +21,12 @@ import {
 const OUTAGE_GRACE_MS = 5000;
 const WATCH_EVERY_MS = 1000;
 
-/** The state of this node, asked of those who know. */
+/** The state of this service, asked of those who know. */
 @Injectable()
 export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap, OnModuleDestroy {
   #phase: 'starting' | 'serving' | 'draining' = 'starting';
   #queueSize = { messages: 0, users: 0 };
-  #pendingAcks = 0;
+  #pendingInStore = 0;
   readonly #redisOutage: Outage;
   readonly #postgresOutage: Outage;
   #watch: NodeJS.Timeout | undefined;
@@ -35,6 +37,8 @@ export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap,
     private readonly ackService: AckService,
     private readonly redisHa: RedisHaService,
     private readonly postgresService: PostgresService,
+    private readonly totals: ServiceTotals,
+    private readonly workers: Workers,
     clock: Clock,
   ) {
     super();
@@ -44,18 +48,22 @@ export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap,
 
   onApplicationBootstrap(): void {
     this.#phase = 'serving';
+    this.watch();
     // Whoever probes seldom must not take two blinks for one outage.
-    this.#watch = setInterval(() => this.readiness(), WATCH_EVERY_MS).unref();
+    this.#watch = setInterval(() => {
+      this.watch();
+    }, WATCH_EVERY_MS).unref();
   }
 
   /** The first thing of a shutdown: nobody is sent here any more while connections drain. */
   onModuleDestroy(): void {
     this.#phase = 'draining';
     clearInterval(this.#watch);
+    this.watch();
   }
 
   uptimeSeconds(): number {
-    return process.uptime();
+    return this.workers.uptimeSeconds();
   }
 
   redis(): RedisStatus {
@@ -85,11 +93,26 @@ export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap,
   }
 
   async acks(): Promise<AckStatus> {
-    this.#pendingAcks = await this.ackService.pending().catch(() => this.#pendingAcks);
-    return { enabled: this.ackService.isEnabled, ...this.ackService.figures, pending: this.#pendingAcks };
+    this.#pendingInStore = await this.ackService.pendingInStore().catch(() => this.#pendingInStore);
+    const { tracked, acked, expired, latencyMs, pendingInGroups } = await this.totals.whole();
+    return {
+      enabled: this.ackService.isEnabled,
+      ...{ tracked, acked, expired },
+      averageLatencyMs: acked === 0 ? 0 : Math.floor(latencyMs / acked),
+      pending: this.#pendingInStore + pendingInGroups,
+    };
   }
 
   readiness(): readonly ReadinessCheck[] {
+    const { count, areOthersReady } = this.workers;
+    return [...this.ownReadiness(), ...(count > 1 ? [{ name: 'workers', isReady: areOthersReady }] : [])];
+  }
+
+  private watch(): void {
+    this.workers.tellReady(this.ownReadiness().every(({ isReady }) => isReady));
+  }
+
+  private ownReadiness(): readonly ReadinessCheck[] {
     const redis = this.redis();
     return [
       { name: 'startup', isReady: this.#phase !== 'starting' },

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { AckModule } from '../ack/ack.module';
 import { AuthModule } from '../auth/auth.module';
+import { ConnectionModule } from '../connection/connection.module';
 import { DispatchModule } from '../dispatch/dispatch.module';
 import { HttpModule } from '../http/http.module';
 import { PostgresModule } from '../postgres/postgres.module';
@@ -22,6 +23,7 @@ import { NodeStatus } from './node-status';
 import { NotificationsController } from './notifications.controller';
 import { SendingService } from './sending.service';
 import { ServiceStatus } from './service-status';
+import { ServiceTotals } from './service-totals';
 import { StatsController } from './stats.controller';
 import { TemplatesController } from './templates.controller';
 import { TenantsController } from './tenants.controller';
@@ -31,6 +33,7 @@ import { TenantsController } from './tenants.controller';
   imports: [
     AckModule,
     AuthModule,
+    ConnectionModule,
     DispatchModule,
     HttpModule,
     PostgresModule,
@@ -58,6 +61,7 @@ import { TenantsController } from './tenants.controller';
     FrontDoor,
     HttpMetrics,
     SendingService,
+    ServiceTotals,
     { provide: ServiceStatus, useClass: NodeStatus },
   ],
 })

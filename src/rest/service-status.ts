@@ -37,12 +37,12 @@ export interface AckStatus {
 
 /** One thing that must work before requests are sent here. */
 export interface ReadinessCheck {
-  /** `startup`, `redis`, `postgres`, `draining` … */
+  /** `startup`, `redis`, `postgres`, `draining`, `workers` … */
   readonly name: string;
   readonly isReady: boolean;
 }
 
-/** The state of this node's dependencies, as its owners see it. No method throws or rejects: what cannot be asked is told as it was known last. */
+/** The state of this service's dependencies, as their owners in this process see it. No method throws or rejects: what cannot be asked is told as it was known last. */
 export abstract class ServiceStatus {
   abstract uptimeSeconds(): number;
   abstract redis(): RedisStatus;
@@ -50,6 +50,6 @@ export abstract class ServiceStatus {
   abstract postgres(): PostgresStatus | undefined;
   abstract queue(): Promise<QueueStatus>;
   abstract acks(): Promise<AckStatus>;
-  /** Start-up, draining, required dependencies. */
+  /** Start-up, draining, required dependencies, the other workers. */
   abstract readiness(): readonly ReadinessCheck[];
 }

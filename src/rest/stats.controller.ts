@@ -1,19 +1,19 @@
 import { Controller, Get } from '@nestjs/common';
-import { DispatchStatistics } from '../dispatch/dispatch-statistics';
-import { PresenceService } from '../dispatch/presence.service';
+import { Census } from '../connection/census';
 import type { TenantId } from '../notification/ids';
 import type { AckStatsResponse, DetailedStatsResponse, StatsResponse } from './dto/ops.dto';
 import { Exchange } from './exchange';
 import { Knock } from './exchange.decorator';
 import { ServiceStatus, type AckStatus } from './service-status';
+import { ServiceTotals } from './service-totals';
 
-/** Figures of this node. Who comes with a tenant sees that tenant's connections and channels. */
+/** Figures of this node, of all its workers. Who comes with a tenant sees that tenant's connections and channels. */
 @Controller()
 export class StatsController {
   constructor(
     private readonly status: ServiceStatus,
-    private readonly presence: PresenceService,
-    private readonly statistics: DispatchStatistics,
+    private readonly census: Census,
+    private readonly totals: ServiceTotals,
   ) {}
 
   @Get('stats')
@@ -23,9 +23,11 @@ export class StatsController {
 
   @Get('api/v1/stats')
   async detailed(@Knock() { tenant }: Exchange): Promise<DetailedStatsResponse> {
-    const stats = await this.#stats(tenant);
-    const local = this.presence.local(tenant);
-    const { sentToday, deliveredToday, failedToday } = this.statistics.totals;
+    const [stats, local, { sentToday, deliveredToday, failedToday }] = await Promise.all([
+      this.#stats(tenant),
+      this.census.whole(tenant),
+      this.totals.whole(),
+    ]);
     return {
       ...stats,
       connections: { ...stats.connections, total: local.connections, websocket: local.webSocket, sse: local.sse },
@@ -48,23 +50,26 @@ export class StatsController {
   }
 
   async #stats(tenant: TenantId | undefined): Promise<StatsResponse> {
-    const local = this.presence.local(tenant);
-    const { sent, delivered, failed } = this.statistics.totals;
+    const [local, subscribers, { sent, delivered, failed, toUsers, toAll, toChannels }, acks] = await Promise.all([
+      this.census.whole(tenant),
+      this.census.subscribers(tenant),
+      this.totals.whole(),
+      this.status.acks(),
+    ]);
     const redis = this.status.redis();
-    const acks = await this.status.acks();
     return {
       connections: {
         total_connections: local.connections,
         unique_users: local.users,
-        channels: Object.fromEntries(this.presence.localChannels(tenant)),
+        channels: Object.fromEntries(subscribers),
       },
       notifications: {
         total_sent: sent,
         total_delivered: delivered,
         total_failed: failed,
-        user_notifications: this.statistics.sentTo('user') + this.statistics.sentTo('users'),
-        broadcast_notifications: this.statistics.sentTo('broadcast'),
-        channel_notifications: this.statistics.sentTo('channel') + this.statistics.sentTo('channels'),
+        user_notifications: toUsers,
+        broadcast_notifications: toAll,
+        channel_notifications: toChannels,
       },
       redis: {
         status: redis.status,

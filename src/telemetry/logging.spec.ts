@@ -44,7 +44,7 @@ beforeEach(() => {
 
 describe('a line', () => {
   it('is one JSON object with time, level, text and fields', async () => {
-    const logger = await createLogger(config(), undefined, destination);
+    const logger = await createLogger(config(), { destination });
     logger.info({ context: 'QueueService', notification_id: 'n1' }, 'line one\nline two');
     expect(written.trimEnd()).not.toContain('\n');
     expect(lines()).toEqual([
@@ -61,7 +61,7 @@ describe('a line', () => {
 
   it('carries the id of the active trace, when there is one', async () => {
     let active: string | undefined = 'abc';
-    const logger = await createLogger(config(), () => active, destination);
+    const logger = await createLogger(config(), { activeTraceId: () => active, destination });
     logger.info('inside');
     active = undefined;
     logger.info('outside');
@@ -69,7 +69,7 @@ describe('a line', () => {
   });
 
   it('is written from the configured level on', async () => {
-    const logger = await createLogger(config({ logLevel: 'warn' }), undefined, destination);
+    const logger = await createLogger(config({ logLevel: 'warn' }), { destination });
     logger.info('no');
     logger.warn('yes');
     expect(lines().map((line) => line['msg'])).toEqual(['yes']);
@@ -77,14 +77,14 @@ describe('a line', () => {
 
   it('is not written at info for what the framework tells of its own parts', async () => {
     const chatter = [{ context: 'RouterExplorer' }, 'Mapped {/metrics, GET} route'] as const;
-    (await createLogger(config({ logLevel: 'info' }), undefined, destination)).info(...chatter);
+    (await createLogger(config({ logLevel: 'info' }), { destination })).info(...chatter);
     expect(written).toBe('');
-    (await createLogger(config({ logLevel: 'debug' }), undefined, destination)).info(...chatter);
+    (await createLogger(config({ logLevel: 'debug' }), { destination })).info(...chatter);
     expect(lines()).toMatchObject([{ level: 'debug', msg: chatter[1] }]);
   });
 
   it('is text for people in the pretty form', async () => {
-    const logger = await createLogger(config({ logFormat: 'pretty' }), undefined, destination);
+    const logger = await createLogger(config({ logFormat: 'pretty' }), { destination });
     logger.warn({ context: 'Queue', backend: 'redis' }, `not durable ?token=${SECRET}`);
     expect(written).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] .*WARN.*: .*Queue: not durable \?token=\[redacted\]/);
     expect(written).toContain('backend');
@@ -118,7 +118,7 @@ describe('secrets', () => {
     ['errors of an AggregateError', { err: new AggregateError([error, parseError]) }],
     ['running text', { msg: `GET /sse?channels=a&token=${SECRET} by ${JWT} at postgres://u:${SECRET}@h/d` }],
   ])('do not appear: %s', async (_, logged) => {
-    const logger = await createLogger(config(), undefined, destination);
+    const logger = await createLogger(config(), { destination });
     logger.error(logged);
     logger.trace(logged);
     expect(lines()).toHaveLength(2);
@@ -126,7 +126,7 @@ describe('secrets', () => {
   });
 
   it('leave of an error what helps', async () => {
-    const logger = await createLogger(config(), undefined, destination);
+    const logger = await createLogger(config(), { destination });
     logger.error({ err: error }, 'Redis is away');
     expect(lines()[0]).toMatchObject({
       msg: 'Redis is away',
@@ -167,7 +167,7 @@ describe('requests', () => {
   });
 
   it('are one line each at debug, with the path without its query', async () => {
-    logRequests(server, await createLogger(config({ logLevel: 'debug' }), undefined, destination));
+    logRequests(server, await createLogger(config({ logLevel: 'debug' }), { destination }));
     await request(`/sse?token=${SECRET}`);
     expect(lines()).toEqual([
       expect.objectContaining({
@@ -184,7 +184,7 @@ describe('requests', () => {
 
   it('cost nothing at info', async () => {
     const listeners = server.listenerCount('request');
-    logRequests(server, await createLogger(config({ logLevel: 'info' }), undefined, destination));
+    logRequests(server, await createLogger(config({ logLevel: 'info' }), { destination }));
     expect(server.listenerCount('request')).toBe(listeners);
     await request('/');
     expect(written).toBe('');

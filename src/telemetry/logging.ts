@@ -18,22 +18,29 @@ const SECRET_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*/g, REDACTED],
 ];
 
+export interface LoggerMeans {
+  readonly activeTraceId?: (() => string | undefined) | undefined;
+  /** Which of several processes on one port this is. */
+  readonly worker?: number | undefined;
+  /** In place of the standard output. */
+  readonly destination?: DestinationStream | undefined;
+}
+
 /**
  * The one logger of the process: a JSON object per line and event, or text for people. Fields used throughout: `context`
- * (the class that speaks), `request_id`, `connection_id`, `notification_id`, `trace_id`, `err`.
+ * (the class that speaks), `worker`, `request_id`, `connection_id`, `notification_id`, `trace_id`, `err`.
  *
  * A line never holds a payload, a token, a key or a password, whoever logs what: fields of such names are replaced, errors
  * are reduced to known fields, and the finished line is searched for credentials.
  */
 export async function createLogger(
   config: TelemetryConfig,
-  activeTraceId?: () => string | undefined,
-  destination?: DestinationStream,
+  { activeTraceId, worker, destination }: LoggerMeans = {},
 ): Promise<Logger> {
   return pino(
     {
       level: config.logLevel,
-      base: { pid: process.pid },
+      base: { pid: process.pid, ...(worker !== undefined && { worker }) },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: [...SECRET_FIELDS, ...CONTENT_FIELDS].flatMap(pathsOf), censor: REDACTED },
@@ -77,8 +84,8 @@ async function prettyStream(destination: DestinationStream | undefined): Promise
     sync: true,
     colorize: process.stdout.isTTY,
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,context',
-    messageFormat: '{if context}{context}: {end}{msg}',
+    ignore: 'pid,context,worker',
+    messageFormat: '{if worker}[{worker}] {end}{if context}{context}: {end}{msg}',
     ...(destination !== undefined && { destination }),
   });
 }

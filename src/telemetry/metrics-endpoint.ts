@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { Metrics } from './metrics';
+import type { Scrape } from './whole-metrics';
 
 const UNAUTHORIZED = '{"error":{"code":"UNAUTHORIZED","message":"/metrics asks for its Bearer token"}}';
 
@@ -10,7 +10,7 @@ export class MetricsEndpoint {
 
   /** @param token what `Authorization: Bearer` must carry; undefined: open. */
   constructor(
-    private readonly metrics: Metrics,
+    private readonly scrape: Scrape,
     token: string | undefined,
   ) {
     this.#expected = token === undefined ? undefined : digest(`Bearer ${token}`);
@@ -22,7 +22,7 @@ export class MetricsEndpoint {
       return;
     }
     try {
-      send(response, 200, this.metrics.registry.contentType, await this.metrics.render());
+      send(response, 200, this.scrape.contentType, await this.scrape.render());
     } catch {
       send(response, 500, 'text/plain; charset=utf-8', 'The metrics could not be rendered');
     }

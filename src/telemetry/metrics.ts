@@ -1,5 +1,6 @@
 import { Registry, type Metric } from 'prom-client';
 import { boundedReader, type ReadNumber } from './bounded-reader';
+import { snapshotOf, type MetricSnapshot } from './metrics-snapshot';
 
 /** Series that one metric may have; what comes beyond is counted together under the label value `other`. */
 export const MAX_SERIES = 500;
@@ -91,6 +92,16 @@ interface Sample {
   readonly metricName?: string;
 }
 
+/** Where a gauge takes its number from; what it shows is the sum of both. */
+export interface GaugeParts {
+  /** What is this process's alone. */
+  readonly own?: ReadNumber | undefined;
+  /** What is the same whichever worker is asked (a shared store, the whole cluster): only the one that is scraped asks it. */
+  readonly shared?: ReadNumber | undefined;
+  /** How the own parts of several workers become one number. */
+  readonly across?: 'sum' | 'min' | 'max';
+}
+
 interface Registered extends MetricDescription {
   /** Two registrations mean the same metric when this text and the description agree. */
   readonly shape: string;
@@ -105,6 +116,7 @@ interface Registered extends MetricDescription {
  */
 export class Metrics {
   readonly #registered = new Map<string, Registered>();
+  readonly #gauges = new Map<string, Required<GaugeParts> & Pick<MetricDescription, 'name' | 'help'>>();
 
   /** The registry is this instance's own, so that several applications can live in one process (tests). */
   constructor(readonly registry: Registry = new Registry()) {}
@@ -134,10 +146,19 @@ export class Metrics {
   }
 
   /** `read` is called at each scrape; when it takes too long or fails, the last value is shown again (0 before the first). */
-  gauge(name: string, help: string, read: ReadNumber): void {
+  gauge(name: string, help: string, read: ReadNumber | GaugeParts): void {
+    const { own, shared, across = 'sum' }: GaugeParts = typeof read === 'function' ? { own: read } : read;
     this.#register({ name, help, type: 'gauge', labels: [] }, 'read by its owner', () => {
-      const bounded = boundedReader(read);
-      return [read, async () => [{ value: await bounded(), labels: {} }]];
+      const bounded = (one?: ReadNumber): ReadNumber | undefined => one && boundedReader(one);
+      const parts = { name, help, own: bounded(own), shared: bounded(shared), across };
+      this.#gauges.set(name, parts);
+      return [
+        read,
+        async () => {
+          const [first, second] = await Promise.all([parts.own?.() ?? 0, parts.shared?.() ?? 0]);
+          return [{ value: first + second, labels: {} }];
+        },
+      ];
     });
   }
 
@@ -189,9 +210,26 @@ export class Metrics {
     return [...this.#registered.values()].map(({ name, help, type, labels }) => ({ name, help, type, labels }));
   }
 
-  /** The text of a scrape. */
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /** The text of a scrape of this process alone. */
   render(): Promise<string> {
     return this.registry.metrics();
+  }
+
+  /** All that is this process's own, or all that is the same whichever worker is asked. */
+  async snapshot(part: 'own' | 'shared'): Promise<readonly MetricSnapshot[]> {
+    const snapshots = this.registry.getMetricsAsArray().map(async (metric): Promise<MetricSnapshot | undefined> => {
+      const gauge = this.#gauges.get(metric.name);
+      if (gauge === undefined) return part === 'own' ? snapshotOf(metric) : undefined;
+      const read = gauge[part];
+      if (read === undefined) return undefined;
+      const { name, help, across } = gauge;
+      return { name, help, type: 'gauge', aggregator: across, values: [{ value: await read(), labels: {} }] };
+    });
+    return (await Promise.all(snapshots)).filter((snapshot) => snapshot !== undefined);
   }
 
   #register<Instrument>(

@@ -13,6 +13,8 @@ import { RepeatedWarnings } from './repeated-warnings';
 import { TelemetryLifecycle } from './telemetry-lifecycle';
 import { Tracer } from './tracer';
 import { startTracing } from './tracing';
+import { WholeMetrics } from './whole-metrics';
+import { LoneWorker, type Workers } from '../workers/workers';
 
 /** Some 150 bytes each; more than the notifications of an ACK's time to live on one node. */
 const REMEMBERED_TRACES = 20_000;
@@ -24,17 +26,25 @@ const REMEMBERED_TRACES = 20_000;
 @Module({})
 export class TelemetryModule {
   /** Tracing runs when this resolves, so before any provider is made. `version` is told with every span. */
-  static async forRoot(config: AraConfig, version: string): Promise<DynamicModule> {
+  static async forRoot(
+    config: AraConfig,
+    version: string,
+    workers: Workers = new LoneWorker(),
+  ): Promise<DynamicModule> {
     const { metricsPort, metricsToken, otelEnabled, traceInFrames } = config.telemetry;
     const warnings = new RepeatedWarnings(new NestLogger('Tracing'), { now: () => Date.now() });
     const tracing = await startTracing(config.telemetry, version, (problem) => {
       warnings.warn('export', problem);
     });
     const { tracer } = tracing;
-    const logger = await createLogger(config.telemetry, tracer.enabled ? () => tracer.activeTraceId() : undefined);
+    const logger = await createLogger(config.telemetry, {
+      worker: workers.number,
+      ...(tracer.enabled && { activeTraceId: () => tracer.activeTraceId() }),
+    });
     const metrics = new Metrics();
     metrics.gauge('ara_process_memory_bytes', 'Resident memory of the process', () => process.memoryUsage.rss());
-    const endpoint = new MetricsEndpoint(metrics, metricsToken);
+    const scrape = workers.count === 1 ? metrics : new WholeMetrics(metrics, workers);
+    const endpoint = new MetricsEndpoint(scrape, metricsToken);
     return {
       module: TelemetryModule,
       global: true,

@@ -6,6 +6,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { ConfigModule } from '../../src/config/config.module';
 import { loadConfig } from '../../src/config/load-config';
+import { Census } from '../../src/connection/census';
 import { DispatchModule } from '../../src/dispatch/dispatch.module';
 import { DispatchStatistics } from '../../src/dispatch/dispatch-statistics';
 import { DispatcherService } from '../../src/dispatch/dispatcher.service';
@@ -16,6 +17,8 @@ import { RestModule } from '../../src/rest/rest.module';
 import { ServiceStatus } from '../../src/rest/service-status';
 import { RuntimeModule } from '../../src/runtime/runtime.module';
 import { TelemetryModule } from '../../src/telemetry/telemetry.module';
+import { LoneWorker } from '../../src/workers/workers';
+import { WorkersModule } from '../../src/workers/workers.module';
 
 /** Stands behind the REST edge in these tests: remembers what it was given and answers what a test told it to. */
 export class RecordingDispatcher {
@@ -56,6 +59,23 @@ export class RecordingDispatcher {
   }
 }
 
+const HEADCOUNT = {
+  connections: 3,
+  webSocket: 2,
+  sse: 1,
+  users: 2,
+  usersWithMultipleConnections: 1,
+  channels: 1,
+  subscriptions: 2,
+};
+
+/** Who is connected, counted, as far as the REST edge asks. */
+export const CENSUS: Pick<Census, 'whole' | 'subscribers' | 'subscribersHere'> = {
+  whole: () => Promise.resolve(HEADCOUNT),
+  subscribers: () => Promise.resolve(new Map([['orders', 2]])),
+  subscribersHere: () => new Map([['orders', 2]]),
+};
+
 /** Presence and status that a test can set by assigning to its members. */
 export const NOBODY: Readonly<Record<string, (...args: never[]) => unknown>> = {
   channels: () => Promise.resolve([]),
@@ -64,16 +84,7 @@ export const NOBODY: Readonly<Record<string, (...args: never[]) => unknown>> = {
   activeTenants: () => Promise.resolve([]),
   tenant: () => Promise.resolve(undefined),
   sessions: () => Promise.resolve([]),
-  local: () => ({
-    connections: 3,
-    webSocket: 2,
-    sse: 1,
-    users: 2,
-    usersWithMultipleConnections: 1,
-    channels: 1,
-    subscriptions: 2,
-  }),
-  localChannels: () => new Map([['orders', 2]]),
+  local: () => HEADCOUNT,
   cluster: () => Promise.resolve({ enabled: false, node: 'node-1', nodes: ['node-1'], connections: 3, users: 2 }),
 };
 
@@ -98,6 +109,7 @@ export const HEALTHY: Pick<ServiceStatus, keyof ServiceStatus> = {
 export interface RestApp {
   readonly url: string;
   readonly dispatcher: RecordingDispatcher;
+  readonly census: { -readonly [K in keyof typeof CENSUS]: (typeof CENSUS)[K] };
   readonly presence: Record<string, (...args: never[]) => unknown>;
   readonly status: { -readonly [K in keyof ServiceStatus]: ServiceStatus[K] };
   close(): Promise<void>;
@@ -111,6 +123,7 @@ export async function startRestApp(env: Record<string, string> = {}): Promise<Re
   });
   const dispatcher = new RecordingDispatcher();
   const presence = { ...NOBODY };
+  const census = { ...CENSUS };
   const status = { ...HEALTHY };
 
   @Module({
@@ -124,10 +137,18 @@ export async function startRestApp(env: Record<string, string> = {}): Promise<Re
   class FakeDispatchModule {}
 
   const module = await Test.createTestingModule({
-    imports: [ConfigModule.forRoot(config), await TelemetryModule.forRoot(config, '1.0.0'), RuntimeModule, RestModule],
+    imports: [
+      ConfigModule.forRoot(config),
+      WorkersModule.forRoot(new LoneWorker()),
+      await TelemetryModule.forRoot(config, '1.0.0'),
+      RuntimeModule,
+      RestModule,
+    ],
   })
     .overrideModule(DispatchModule)
     .useModule(FakeDispatchModule)
+    .overrideProvider(Census)
+    .useValue(census)
     .overrideProvider(ServiceStatus)
     .useValue(status)
     .compile();
@@ -136,5 +157,5 @@ export async function startRestApp(env: Record<string, string> = {}): Promise<Re
   app.useLogger(false);
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, dispatcher, presence, status, close: () => app.close() };
+  return { url: `http://127.0.0.1:${port}`, dispatcher, census, presence, status, close: () => app.close() };
 }

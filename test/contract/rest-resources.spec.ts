@@ -517,7 +517,7 @@ describe('with tenants', () => {
 
   it('asks presence for the caller’s tenant, for all without one', async () => {
     const asked: unknown[] = [];
-    app.presence.localChannels = (tenant: unknown) => (asked.push(tenant), new Map());
+    app.census.subscribers = (tenant: unknown) => (asked.push(tenant), Promise.resolve(new Map()));
     app.presence.sessions = (tenant: unknown) => (asked.push(tenant), Promise.resolve([]));
     await ask('GET', '/stats');
     await ask('GET', '/stats', undefined, as('acme'));

@@ -44,6 +44,7 @@ import { QueueStore } from '../../src/queue/queue-store';
 import { Metrics } from '../../src/telemetry/metrics';
 import { NotificationTraces } from '../../src/telemetry/notification-traces';
 import { NullTracer, Tracer } from '../../src/telemetry/tracer';
+import { LoneWorker, Workers } from '../../src/workers/workers';
 import { FakeClock } from './fake-clock';
 import { FakeSink } from './fake-sink';
 
@@ -139,6 +140,7 @@ export class Engine {
       .bind(AraConfig, this.config)
       .bind(Clock, this.clock)
       .bind(Metrics, this.metrics)
+      .bind(Workers, new LoneWorker())
       .bind(Tracer, new NullTracer())
       .bind(NotificationTraces, new NotificationTraces(0))
       .bind(QueueStore, this.queueStore)
