@@ -85,6 +85,7 @@ async function supervise(config: AraConfig): Promise<void> {
 
 /** One of WORKERS processes. Ends when the supervisor says so, or is gone; an operator's signal makes it drain, too. */
 async function work(): Promise<void> {
+  if (process.send === undefined) throw new Error(`"${WORKER_ARGUMENT}" is for the supervisor to say: set WORKERS`);
   const workers = await IpcWorkers.join(process);
   const { config } = workers.assignment;
   try {
