@@ -11,6 +11,7 @@ import { delimiter, join } from 'node:path';
 const PACKAGES = {
   'redis-server': () => onPath('redis-server'),
   'redis-sentinel': () => onPath('redis-sentinel') || onPath('redis-server'),
+  iproute2: () => onPath('ip') || existsSync('/usr/sbin/ip'),
   postgresql: () => onPath('postgres') || debianPostgres(),
   chromium: () => onPath('chromium') || onPath('chromium-browser') || onPath('google-chrome'),
   nginx: () => onPath('nginx') || existsSync('/usr/sbin/nginx'),

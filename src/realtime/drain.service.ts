@@ -10,6 +10,7 @@ import { ATTRIBUTE, SPAN } from '../telemetry/span-names';
 import { Tracer } from '../telemetry/tracer';
 import { Handshake } from './handshake';
 import { shutdownJitterMs } from './retry-hint';
+import { SessionService } from './session.service';
 
 /** Closed at a time, so that clients come back spread out and the loop stays responsive. */
 const SLICE = 250;
@@ -28,6 +29,7 @@ export class DrainService implements BeforeApplicationShutdown {
   constructor(
     private readonly registry: ConnectionRegistry,
     private readonly handshake: Handshake,
+    private readonly sessions: SessionService,
     private readonly flusher: Flusher,
     private readonly tracer: Tracer,
   ) {}
@@ -42,17 +44,12 @@ export class DrainService implements BeforeApplicationShutdown {
   }
 
   private async empty(connections: readonly Connection[]): Promise<void> {
-    if (connections.length === 0) return;
-    this.logger.log(`Draining ${connections.length} connections`);
-    const hints: Frame[] = Array.from({ length: Math.min(HINTS, connections.length) }, () =>
-      shutdownFrame(shutdownJitterMs()),
-    );
-    connections.forEach((connection, index) => {
-      const hint = hints[index % hints.length];
-      if (hint !== undefined) connection.send(hint, undefined, 'bulk');
-    });
-    this.flusher.flushAll();
-    await wait(NOTICE_MS);
+    const told = new WeakSet<Connection>();
+    if (connections.length > 0) {
+      this.logger.log(`Draining ${connections.length} connections`);
+      this.tell(connections, told);
+      await wait(NOTICE_MS);
+    }
     for (let i = 0; i < connections.length; i += SLICE) {
       for (const connection of connections.slice(i, i + SLICE)) connection.close(CLOSE.shutdown);
       await wait(SLICE_PAUSE_MS);
@@ -60,10 +57,26 @@ export class DrainService implements BeforeApplicationShutdown {
     const deadline = performance.now() + CLOSE_WAIT_MS;
     while (performance.now() < deadline) {
       const left = [...this.registry.all];
-      if (left.length === 0) return;
-      // Among them may be one that was admitted just before.
+      if (left.length === 0 && !this.sessions.hasArriving) return;
+      // Among them may be one that was on its way in when the drain began; closing sends what is due first.
+      this.tell(
+        left.filter((connection) => !told.has(connection)),
+        told,
+      );
       for (const connection of left) connection.close(CLOSE.shutdown);
       await wait(SLICE_PAUSE_MS);
     }
+  }
+
+  private tell(connections: readonly Connection[], told: WeakSet<Connection>): void {
+    const hints: Frame[] = Array.from({ length: Math.min(HINTS, connections.length) }, () =>
+      shutdownFrame(shutdownJitterMs()),
+    );
+    connections.forEach((connection, index) => {
+      const hint = hints[index % hints.length];
+      if (hint !== undefined) connection.send(hint, undefined, 'bulk');
+      told.add(connection);
+    });
+    this.flusher.flushAll();
   }
 }

@@ -30,6 +30,7 @@ const ANY_CHANNEL = (): boolean => true;
 @Injectable()
 export class SessionService {
   private readonly means: ConnectionMeans;
+  #arriving = 0;
 
   constructor(
     private readonly config: AraConfig,
@@ -57,6 +58,11 @@ export class SessionService {
     };
   }
 
+  /** Whether there are connections past their handshake that are not registered yet: they wait for what other nodes say. */
+  get hasArriving(): boolean {
+    return this.#arriving > 0;
+  }
+
   /** A connection that nobody knows yet. */
   create(identity: Identity, sink: Sink, traits: SessionTraits): Connection {
     const { channels } = identity;
@@ -75,7 +81,15 @@ export class SessionService {
 
   /** Connections on other nodes that count against the limits; none when that cannot be asked. */
   async countElsewhere(tenant: TenantId, user: UserId): Promise<RemoteCounts> {
-    return this.directory.countElsewhere(tenant, user).catch(() => ({ user: 0, tenant: 0 }));
+    this.#arriving++;
+    try {
+      return await this.directory.countElsewhere(tenant, user);
+    } catch {
+      return { user: 0, tenant: 0 };
+    } finally {
+      // Whoever asked goes on first, in the same turn.
+      setImmediate(() => this.#arriving--);
+    }
   }
 
   /** Registers the connection if the limits allow. From here on it is reached by what is sent; what is stored comes first. */

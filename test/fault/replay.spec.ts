@@ -25,7 +25,7 @@ describe.each(STORES)('a user comes back to what %s has kept', (name) => {
   let ara: AraProcess;
 
   beforeAll(async () => {
-    store = await startStore(name, 'always');
+    store = await startStore({ store: name, fsync: 'always', fault: 'none', waitsForReplica: false });
     ara = await AraProcess.start({ QUEUE_ENABLED: 'true', QUEUE_MAX_SIZE_PER_USER: '2000', ...store.env() });
     // The first connection of a process pays for what is loaded and compiled once.
     await keep('somebody', BATCH);

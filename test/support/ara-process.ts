@@ -15,7 +15,7 @@ const ENTRY =
   process.env['ARA_TEST_BUILT'] === '1'
     ? [join(ROOT, 'dist/main.js')]
     : ['-r', join(__dirname, 'swc-register.cjs'), join(ROOT, 'src/main.ts')];
-const BOOT_MS = 30_000;
+const BOOT_MS = 60_000;
 const STOP_MS = 40_000;
 
 export type Env = Readonly<Record<string, string>>;
@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** The path that must answer 200 before `start` resolves. */
   readonly readyPath?: string;
+  /** A command that runs the service, in front of its own: `ip netns exec …`. */
+  readonly prefix?: readonly string[];
 }
 
 const running = new Set<ChildProcess>();
@@ -51,8 +53,9 @@ export class AraProcess {
     readonly env: Env,
     readonly cwd: string,
     readonly child: ChildProcess,
+    private readonly prefix: readonly string[],
   ) {
-    this.url = `http://127.0.0.1:${env['SERVER_PORT'] ?? ''}`;
+    this.url = `http://${env['SERVER_HOST'] ?? ''}:${env['SERVER_PORT'] ?? ''}`;
     running.add(child);
     child.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     child.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
@@ -80,7 +83,7 @@ export class AraProcess {
   }
 
   /** Starts without waiting: for a service that is meant to refuse, or to wait for something. */
-  static async launch(env: Env = {}, options: Pick<StartOptions, 'cwd'> = {}): Promise<AraProcess> {
+  static async launch(env: Env = {}, options: Pick<StartOptions, 'cwd' | 'prefix'> = {}): Promise<AraProcess> {
     const cwd = options.cwd ?? freshFolder();
     const full: Env = {
       PATH: process.env['PATH'] ?? '',
@@ -92,16 +95,15 @@ export class AraProcess {
       REDIS_URL: 'redis://127.0.0.1:1',
       ...env,
     };
-    return new AraProcess(
-      full,
-      cwd,
-      spawn(process.execPath, ENTRY, { cwd, env: full, stdio: ['ignore', 'pipe', 'pipe'] }),
-    );
+    const { prefix = [] } = options;
+    const [command = '', ...args] = [...prefix, process.execPath, ...ENTRY];
+    const child = spawn(command, args, { cwd, env: full, stdio: ['ignore', 'pipe', 'pipe'] });
+    return new AraProcess(full, cwd, child, prefix);
   }
 
   /** The same service once more, on the same port and in the same folder, after this one has ended. */
   async restart(env: Env = {}): Promise<AraProcess> {
-    return AraProcess.start({ ...this.env, ...env }, { cwd: this.cwd });
+    return AraProcess.start({ ...this.env, ...env }, { cwd: this.cwd, prefix: this.prefix });
   }
 
   /** Ends it as an operator would, and waits. */

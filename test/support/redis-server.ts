@@ -106,12 +106,22 @@ export class RedisServer {
 
   /** Sends one command, with a connection of its own; the first line of the answer, which may be an error. */
   async command(...words: readonly string[]): Promise<string> {
+    return (await this.#ask(words)).split('\r\n')[0] ?? '';
+  }
+
+  /** A section of INFO. */
+  info(section: string): Promise<string> {
+    return this.#ask(['INFO', section]);
+  }
+
+  /** The beginning of the answer: what came in one piece. */
+  async #ask(words: readonly string[]): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
     try {
       socket.setEncoding('utf8');
       socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`);
       const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(5_000) })) as [string];
-      return answer.split('\r\n')[0] ?? '';
+      return answer;
     } finally {
       socket.destroy();
     }

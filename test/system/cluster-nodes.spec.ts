@@ -270,3 +270,11 @@ it('two nodes on one Redis without cluster mode say that they have met', async (
   await Promise.all([one.stop(), two.stop()]);
   await redis.close();
 });
+
+it('a node without cluster mode on the Redis of a cluster says so', async () => {
+  const cluster = await TestCluster.start();
+  const single = await AraProcess.start({ REDIS_URL: cluster.redis.url, CLUSTER_NODE_ID: 'single' });
+  await until('it has said so', () => /Another Ara \(node-\d\)/.test(single.output), 20_000);
+  await single.stop();
+  await cluster.stop();
+});

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SseClient } from '../../support/sse-client';
 import type { WsClient } from '../../support/ws-client';
+import type { Herd } from './herd';
 import type { Ledger, Session } from './ledger';
-import type { Node } from './node';
+import type { Nodes } from './nodes';
 import type { DevicePlan } from './plan';
 import type { Random } from './random';
 
@@ -11,10 +12,19 @@ const STAY_MS = [500, 3000] as const;
 const AWAY_MS = [200, 2000] as const;
 /** Devices wait as long as it takes. */
 const FOR_EVER = 2 ** 31 - 1;
+/** A close frame's code: the node ends. */
+const GOING_AWAY = 1001;
 
 interface Notification {
   readonly id: string;
   readonly payload: { readonly n: number };
+}
+
+/** A node's notice that it ends. */
+interface Notice {
+  readonly type: string;
+  readonly reconnect_after_seconds: number;
+  readonly reconnect_jitter_ms: number;
 }
 
 /** One of a user's apps: connects, writes down what it gets, acknowledges, and connects again whatever happens. */
@@ -24,7 +34,11 @@ export class Device {
   #markConnected: () => void = () => undefined;
   #plan: DevicePlan;
   #leave: () => void = () => undefined;
+  #isLeaving = false;
   #isStopped = false;
+  #hasBeenConnected = false;
+  /** How long the node that ended asked it to stay away. */
+  #hintMs: number | undefined;
   readonly #home = new AbortController();
   #life: Promise<void> | undefined;
 
@@ -32,8 +46,9 @@ export class Device {
     readonly user: string,
     plan: DevicePlan,
     private readonly number: number,
-    private readonly node: Node,
+    private readonly nodes: Nodes,
     private readonly ledger: Ledger,
+    private readonly herd: Herd,
     private readonly random: Random,
     private readonly hasAcks: boolean,
   ) {
@@ -73,18 +88,24 @@ export class Device {
         // Refused or cut: the next attempt follows.
       }
       const [least, most] = this.#plan.presence === 'roaming' ? AWAY_MS : RECONNECT_MS;
-      await sleep(this.random.between(least, most), undefined, { signal: this.#home.signal }).catch(() => sleep(50));
-      await this.node.up.catch(() => undefined);
+      const pauseMs = this.#hintMs ?? this.random.between(least, most);
+      // Who is called home comes at once, but not before a node that ends has let everybody go.
+      const signal = this.#hintMs === undefined ? { signal: this.#home.signal } : {};
+      this.#hintMs = undefined;
+      await sleep(pauseMs, undefined, signal).catch(() => sleep(50));
     }
   }
 
   async #useWebSocket(): Promise<void> {
-    const client = await this.node.ara.ws(this.user);
+    const { ara } = await this.nodes.any(this.random);
+    const client = await ara.ws(this.user);
     const closing = this.#stay(() => void client.close(1000));
     try {
       await this.#read(client);
     } finally {
       clearTimeout(closing);
+      const { code } = await client.closed;
+      this.#gone(code === GOING_AWAY);
     }
   }
 
@@ -95,6 +116,7 @@ export class Device {
       if (frame.type === 'acked') this.ledger.acknowledged++;
       // The only error that a device gives reason for is a refused acknowledgement.
       if (frame.type === 'acked' || frame.type === 'error') this.ledger.acksUnanswered--;
+      if (frame.type === 'shutdown') this.#told(frame.text);
       if (frame.type !== 'notification') continue;
       const { id, payload } = JSON.parse(frame.text) as Notification;
       this.ledger.arrived(session, id, payload.n, performance.now());
@@ -104,23 +126,56 @@ export class Device {
     }
   }
 
-  async #useSse(): Promise<never> {
-    const client: SseClient = await this.node.ara.sse(this.user);
+  async #useSse(): Promise<void> {
+    const { ara } = await this.nodes.any(this.random);
+    const client: SseClient = await ara.sse(this.user);
     this.#stay(() => void client.close());
+    try {
+      await this.#listen(client);
+    } finally {
+      // A stream says goodbye with its notice, or not at all.
+      this.#gone(this.#hintMs !== undefined);
+    }
+  }
+
+  async #listen(client: SseClient): Promise<never> {
     const session = this.#session();
     for (;;) {
-      const { data } = await client.next('notification', FOR_EVER);
+      const { event, data } = await client.next(undefined, FOR_EVER);
+      if (event === 'message') this.#told(data);
+      if (event !== 'notification') continue;
       const { id, payload } = JSON.parse(data) as Notification;
       this.ledger.arrived(session, id, payload.n, performance.now());
     }
+  }
+
+  #told(text: string): void {
+    const notice = JSON.parse(text) as Notice;
+    if (notice.type !== 'shutdown') return;
+    this.#hintMs = 1000 * notice.reconnect_after_seconds + notice.reconnect_jitter_ms;
+  }
+
+  /** A connection has ended; `isGoodbye`: the node said that it would. */
+  #gone(isGoodbye: boolean): void {
+    if (this.#isLeaving) return;
+    if (!isGoodbye) this.herd.cut++;
+    else if (this.#hintMs === undefined) this.herd.untold++;
+    else this.herd.told++;
   }
 
   #session(): Session {
     return { user: this.user, device: this.number, isSilent: this.#plan.isSilent };
   }
 
-  #stay(leave: () => void): NodeJS.Timeout | undefined {
+  #stay(end: () => void): NodeJS.Timeout | undefined {
+    const leave = (): void => {
+      this.#isLeaving = true;
+      end();
+    };
     this.#leave = leave;
+    this.#isLeaving = false;
+    if (this.#hasBeenConnected) this.herd.returned(performance.now());
+    this.#hasBeenConnected = true;
     this.#markConnected();
     if (this.#isStopped) leave();
     if (this.#plan.presence !== 'roaming') return undefined;

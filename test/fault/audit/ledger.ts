@@ -2,7 +2,7 @@ import type { PostPlan } from './plan';
 
 /** What the service answered about a post: nothing else decides what it owes. */
 export type Answer =
-  | { readonly kind: 'accepted'; readonly id: string; readonly durable: boolean; readonly queued: number }
+  | { readonly kind: 'accepted'; readonly id?: string; readonly durable: boolean; readonly queued: number }
   /** Nobody was reached and nothing kept; `isSent`: it was tried. */
   | { readonly kind: 'refused'; readonly id?: string; readonly isSent: boolean };
 
@@ -97,8 +97,14 @@ export class Ledger {
   #duplicates = 0;
   #counted = 0;
 
-  /** `maxDeliveries`: connections after which the service gives up what is never acknowledged. */
-  constructor(private readonly maxDeliveries: number) {}
+  /**
+   * @param maxDeliveries connections after which the service gives up what is never acknowledged
+   * @param isOrdered whether the door promises an order
+   */
+  constructor(
+    private readonly maxDeliveries: number,
+    private readonly isOrdered = true,
+  ) {}
 
   posted(plan: PostPlan, at: number): void {
     this.#posts.set(plan.n, { ...plan, postedAt: at, answeredAt: undefined, answer: undefined, ids: new Set() });
@@ -225,6 +231,7 @@ export class Ledger {
 
   #countInversions(): Pick<Figures, 'inversions' | 'inversions_by_recovery'> {
     const counts = { inversions: 0, inversions_by_recovery: 0 };
+    if (!this.isOrdered) return counts;
     for (const [user, sights] of this.#sights) {
       const latest = new Map<string, Post>();
       for (const [n, { at }] of sights) {

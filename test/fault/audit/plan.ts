@@ -53,9 +53,9 @@ const KINDS: readonly (readonly DevicePlan[])[] = [
 ];
 
 /** Who is there and what is posted, decided by the seed alone. */
-export function planOf(n: number, seed: number, hasAcks: boolean): Plan {
+export function planOf(n: number, seed: number, hasAcks: boolean, userCount?: number): Plan {
   const random = new Random(seed);
-  const count = Math.min(USERS.atMost, Math.max(USERS.atLeast, Math.floor(n / POSTS_PER_USER)));
+  const count = userCount ?? Math.min(USERS.atMost, Math.max(USERS.atLeast, Math.floor(n / POSTS_PER_USER)));
   const users = Array.from({ length: count }, (_, at): UserPlan => {
     const devices = KINDS[at % KINDS.length] ?? [steady];
     return { name: `user-${at}`, devices: hasAcks ? devices : devices.map((plan) => ({ ...plan, isSilent: false })) };

@@ -12,7 +12,7 @@ export class SlowProxy {
   ) {}
 
   /** `delayMs` is asked for each piece; their order stays. */
-  static async to(port: number, delayMs: () => number): Promise<SlowProxy> {
+  static async to(port: number, delayMs: () => number, host = '127.0.0.1'): Promise<SlowProxy> {
     const server = createServer();
     const proxy = new SlowProxy(server, delayMs);
     server.on('connection', (near) => {
@@ -20,7 +20,7 @@ export class SlowProxy {
       proxy.#pipe(near, far);
       proxy.#pipe(far, near);
     });
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    await new Promise<void>((listening) => server.listen(0, host, listening));
     return proxy;
   }
 
