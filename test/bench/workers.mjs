@@ -11,7 +11,7 @@ import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Child, cpuMicros } from './child.mjs';
+import { Child } from './child.mjs';
 import { API_KEY, JWT_SECRET, broadcastBody, sendBody } from './workload.cjs';
 
 const CLIENTS = Number(process.argv[2] ?? 4000);
@@ -55,9 +55,8 @@ for (const [name, env] of Object.entries(VARIANTS)) {
   const connectMs = performance.now() - startedAt;
   const requests = await Child.fork(here('load/requests.mjs'));
   const pids = [pid, ...workers];
-  const cpu = () => pids.reduce((sum, one) => sum + cpuMicros(one), 0);
   const memory = pids.map((one) => Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${one}/status`))[1]) / 1024));
-  contestants.push({ name, service, listeners, requests, cpu, connectMs, memory, rounds: [] });
+  contestants.push({ name, service, listeners, requests, cpu: () => service.cpuMicros, connectMs, memory, rounds: [] });
   process.stderr.write(`${name}: ${CLIENTS} clients in ${connectMs.toFixed(0)} ms, MB ${memory.join(' + ')}\n`);
 }
 
