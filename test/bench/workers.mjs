@@ -55,7 +55,9 @@ for (const [name, env] of Object.entries(VARIANTS)) {
   const connectMs = performance.now() - startedAt;
   const requests = await Child.fork(here('load/requests.mjs'));
   const pids = [pid, ...workers];
-  const memory = pids.map((one) => Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${one}/status`))[1]) / 1024));
+  const memory = pids.map((one) =>
+    Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${one}/status`))[1]) / 1024),
+  );
   contestants.push({ name, service, listeners, requests, cpu: () => service.cpuMicros, connectMs, memory, rounds: [] });
   process.stderr.write(`${name}: ${CLIENTS} clients in ${connectMs.toFixed(0)} ms, MB ${memory.join(' + ')}\n`);
 }
@@ -72,7 +74,9 @@ for (let round = -2; round < ROUNDS; round++) {
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 console.log(`Node ${process.version}, ${CLIENTS} clients, medians of ${ROUNDS} rounds\n`);
-console.log('| | last client | CPU per delivery | sends per second | CPU per send | memory |\n|---|--:|--:|--:|--:|--:|');
+console.log(
+  '| | last client | CPU per delivery | sends per second | CPU per send | memory |\n|---|--:|--:|--:|--:|--:|',
+);
 for (const { name, rounds, memory } of contestants) {
   const of = (field) => median(rounds.map((one) => one[field]));
   console.log(
