@@ -25,11 +25,13 @@ const DIALECTS = {
 let received = 0;
 let expected = Infinity;
 let doesAcknowledge = false;
+let kindOfServer = '';
 
 const answers = {
   /** Opens `count` clients; user names count up from `first`. */
   async connect({ port, kind, count, first = 0, acknowledges = false }) {
     doesAcknowledge = acknowledges;
+    kindOfServer = kind;
     let next = first;
     const worker = async () => {
       while (next < first + count) await open(port, DIALECTS[kind], `user-${next++}`);
@@ -48,7 +50,7 @@ const answers = {
   /** Resolves when all have come, with the moment of the last one. */
   async wait() {
     while (received < expected) {
-      if (hasLost) throw new Error(`a connection was closed; ${received} of ${expected} notifications have come`);
+      if (hasLost) throw new Error(`a ${kindOfServer} connection was closed; ${received} of ${expected} notifications have come`);
       await new Promise((resolve) => (wake = resolve));
     }
     return { lastAt: String(lastAt), received };

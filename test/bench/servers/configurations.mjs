@@ -1,13 +1,13 @@
 /** The other products' configurations: what their documentation starts with, on one port, for many clients. */
 
-/** Subscribers by WebSocket on /ws, one channel for all, one worker. Everything is written to `folder`. */
+/** Subscribers by WebSocket on /ws, one channel for all, one process. Everything is written to `folder`. */
 export function nchanConfig(module, port, folder) {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${folder}/${name};`)
     .join(' ');
   return `load_module ${module};
 daemon off;
-worker_processes 1;
+master_process off;
 pid ${folder}/nginx.pid;
 error_log stderr error;
 events { worker_connections 15000; }
@@ -28,7 +28,7 @@ http {
 export function centrifugoConfig(port) {
   return JSON.stringify({
     http_server: { address: '127.0.0.1', port: String(port) },
-    client: { insecure: true },
+    client: { insecure: true, pong_timeout: '24s' },
     http_api: { insecure: true },
     health: { enabled: true },
     log: { level: 'error' },

@@ -5,7 +5,7 @@ import { Server } from 'socket.io';
 import { EVENT, notification } from '../workload.cjs';
 
 const http = createServer();
-const io = new Server(http, { transports: ['websocket'] });
+const io = new Server(http, { transports: ['websocket'], pingTimeout: 120_000 });
 
 process.on('message', ({ times }) => {
   for (let i = 0; i < times; i++) io.emit('notification', notification(randomUUID(), EVENT));
