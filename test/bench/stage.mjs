@@ -106,10 +106,10 @@ export class Stage {
     return this.load(file, { execArgv: ['-r', here('../support/swc-register.cjs')] });
   }
 
-  /** Clients of a server, in a process of their own. `acknowledges`: each notification, at once. */
-  async listeners(server, count, { first = 0, acknowledges = false } = {}) {
+  /** Clients of a server, in a process of their own, as load/listeners.mjs tells. */
+  async listeners(server, count, options = {}) {
     const load = await this.load('listeners.mjs');
-    await load.ask({ do: 'connect', port: server.port, kind: server.kind, count, first, acknowledges });
+    await load.ask({ do: 'connect', port: server.port, kind: server.kind, count, ...options });
     return load;
   }
 

@@ -14,10 +14,12 @@ export function textFrame(text) {
   return Buffer.concat([header, Buffer.from(text)]);
 }
 
-/** A short text frame of a client. */
+/** A text frame of a client, up to 64 KiB. */
 export function maskedFrame(text) {
+  const size = Buffer.byteLength(text);
+  const length = size < 126 ? [0x80 | size] : [0x80 | 126, size >> 8, size & 0xff];
   // A mask of zeros is a valid mask and leaves the text as it is.
-  return Buffer.concat([Buffer.from([0x81, 0x80 | Buffer.byteLength(text), 0, 0, 0, 0]), Buffer.from(text)]);
+  return Buffer.concat([Buffer.from([0x81, ...length, 0, 0, 0, 0]), Buffer.from(text)]);
 }
 
 export function acceptHeader(key) {
