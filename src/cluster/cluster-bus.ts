@@ -1,3 +1,4 @@
+import type { Eventual } from '../notification/eventual';
 import type { ChannelName, TenantId } from '../notification/ids';
 import type { Reach, RelayedDelivery } from '../protocol/cluster-message';
 import type { AnswerOf, QuestionOf, Subject } from './cluster-questions';
@@ -24,10 +25,10 @@ export abstract class ClusterBus {
    * Sends one message to each node that is interested in the target, and waits for their counts, at most
    * CLUSTER_DELIVERY_WAIT_MS. Never rejects: a dead bus reports `complete: false`.
    */
-  abstract relay(delivery: RelayedDelivery): Promise<RelayReport>;
+  abstract relay(delivery: RelayedDelivery): Eventual<RelayReport>;
 
   /** Who delivers what other nodes relay. Set once, before the node has connections. */
-  abstract onRelay(deliver: (delivery: RelayedDelivery) => Promise<Reach>): void;
+  abstract onRelay(deliver: (delivery: RelayedDelivery) => Eventual<Reach>): void;
 
   /**
    * Resolves when other nodes' deliveries of this interest reach this node; rejects with StoreUnavailableError when that
@@ -46,11 +47,11 @@ export abstract class ClusterBus {
 
 /** The bus of a node without others. */
 export class LocalClusterBus extends ClusterBus {
-  private static readonly alone: Promise<RelayReport> = Promise.resolve({ reach: NOTHING_REACHED, complete: true });
+  private static readonly alone: RelayReport = { reach: NOTHING_REACHED, complete: true };
   private static readonly done: Promise<void> = Promise.resolve();
   private static readonly nobody: Promise<readonly []> = Promise.resolve([]);
 
-  relay(): Promise<RelayReport> {
+  relay(): Eventual<RelayReport> {
     return LocalClusterBus.alone;
   }
 

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { AraConfig } from '../config/ara-config';
 import { Clock } from '../notification/clock';
+import type { Eventual } from '../notification/eventual';
 import { EVERY_TENANT, isStorable, usersOf } from '../notification/target';
 import {
   type ClusterMessage,
@@ -60,7 +61,7 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
   readonly #copies: ReceivedCopies;
   readonly #answers = new Map<string, (question: never) => unknown>();
   #lastExchange = 0;
-  #deliver: (delivery: RelayedDelivery) => Promise<Reach> = () => Promise.resolve(NOTHING_REACHED);
+  #deliver: (delivery: RelayedDelivery) => Eventual<Reach> = () => NOTHING_REACHED;
 
   constructor(
     private readonly redis: RedisHaService,
@@ -84,7 +85,7 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
     await Promise.all([all, own].map((topic) => this.#subscription.subscribe(topic, this.#hear)));
   }
 
-  onRelay(deliver: (delivery: RelayedDelivery) => Promise<Reach>): void {
+  onRelay(deliver: (delivery: RelayedDelivery) => Eventual<Reach>): void {
     this.#deliver = deliver;
   }
 

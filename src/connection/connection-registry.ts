@@ -56,13 +56,10 @@ export class ConnectionRegistry {
   }
 
   /** The tenants that a scope names and that have a connection here; every tenant is all but the self-probe's. */
-  *inScope(scope: TenantScope): Generator<TenantConnections> {
-    if (scope === EVERY_TENANT) {
-      for (const connections of this.#tenants.values()) if (connections.tenant !== PROBE_TENANT) yield connections;
-    } else {
-      const tenant = this.#tenants.get(scope);
-      if (tenant !== undefined) yield tenant;
-    }
+  inScope(scope: TenantScope): readonly TenantConnections[] {
+    if (scope === EVERY_TENANT) return [...this.#tenants.values()].filter(({ tenant }) => tenant !== PROBE_TENANT);
+    const tenant = this.#tenants.get(scope);
+    return tenant === undefined ? [] : [tenant];
   }
 
   byId(id: ConnectionId): Connection | undefined {

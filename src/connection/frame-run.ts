@@ -42,6 +42,7 @@ export class FrameRun {
   }
 
   private concatenate(sink: Sink): Buffer {
+    if (this.frame !== undefined && this.previous?.isEmpty === true) return sink.encode(this.frame);
     const parts: Buffer[] = [];
     let size = 0;
     for (const frame of FrameRun.framesFromLast(this)) {
@@ -49,7 +50,7 @@ export class FrameRun {
       size += part.length;
       parts.push(part);
     }
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts.reverse(), size);
+    return Buffer.concat(parts.reverse(), size);
   }
 
   private static framesFromLast(last: FrameRun): Frame[] {

@@ -30,6 +30,10 @@ export class Tally {
     return this;
   }
 
+  countOpened(): void {
+    this.connectionsOpened++;
+  }
+
   countSent(): void {
     this.sent++;
     this.sentToday++;
@@ -97,14 +101,18 @@ export class DispatchStatistics {
     if (scope === PROBE_TENANT) return;
     this.latency.observe(tookMs / 1000);
     this.sent[kind].inc();
-    for (const tally of this.tallies(scope)) tally.countSent();
+    const now = this.clock.now();
+    this.#all.turnTo(now).countSent();
+    this.tallyOf(scope)?.turnTo(now).countSent();
   }
 
   countReach(scope: TenantScope, reach: Pick<Reach, 'delivered' | 'failed'>): void {
     if (scope === PROBE_TENANT) return;
     this.delivered.inc(reach.delivered);
     this.failed.inc(reach.failed);
-    for (const tally of this.tallies(scope)) tally.countReach(reach);
+    const now = this.clock.now();
+    this.#all.turnTo(now).countReach(reach);
+    this.tallyOf(scope)?.turnTo(now).countReach(reach);
   }
 
   /** Frames that a connection had accepted and then dropped from its backlog. */
@@ -113,15 +121,14 @@ export class DispatchStatistics {
   }
 
   countOpened(tenant: TenantId): void {
-    for (const tally of this.tallies(tenant)) tally.connectionsOpened++;
+    this.#all.countOpened();
+    this.tallyOf(tenant)?.countOpened();
   }
 
-  private *tallies(scope: TenantScope): Generator<Tally> {
-    const now = this.clock.now();
-    yield this.#all.turnTo(now);
-    if (scope === EVERY_TENANT) return;
+  private tallyOf(scope: TenantScope): Tally | undefined {
+    if (scope === EVERY_TENANT) return undefined;
     let tally = this.#tenants.get(scope);
     if (tally === undefined) this.#tenants.set(scope, (tally = new Tally()));
-    yield tally.turnTo(now);
+    return tally;
   }
 }

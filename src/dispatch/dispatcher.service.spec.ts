@@ -6,6 +6,7 @@ import { LocalClusterBus, type Reach, type RelayedDelivery, type RelayReport } f
 import { LocalSessionDirectory } from '../cluster/session-directory';
 import type { Delivery } from '../notification/delivery';
 import { isAccepted } from '../notification/delivery';
+import type { Eventual } from '../notification/eventual';
 import { DEFAULT_TENANT, type UserId } from '../notification/ids';
 import { EVERY_TENANT, type Target } from '../notification/target';
 import { StoreUnavailableError } from '../notification/store-unavailable';
@@ -22,14 +23,14 @@ class OtherNodes extends LocalClusterBus {
     reach: { delivered: 0, failed: 0, users: new Map(), channels: new Map() },
     complete: true,
   };
-  deliver: (delivery: RelayedDelivery) => Promise<Reach> = () => Promise.reject(new Error('nobody listens'));
+  deliver: (delivery: RelayedDelivery) => Eventual<Reach> = () => Promise.reject(new Error('nobody listens'));
 
   override relay(delivery?: RelayedDelivery): Promise<RelayReport> {
     if (delivery !== undefined) this.heard.push(delivery);
     return Promise.resolve(this.answer);
   }
 
-  override onRelay(deliver?: (delivery: RelayedDelivery) => Promise<Reach>): void {
+  override onRelay(deliver?: (delivery: RelayedDelivery) => Eventual<Reach>): void {
     if (deliver !== undefined) this.deliver = deliver;
   }
 }
@@ -174,8 +175,8 @@ describe('with the queue on', () => {
     engine = new Engine({ env: QUEUE, queueStore: store });
   });
 
-  async function failure(of: Promise<unknown>): Promise<unknown> {
-    return of.then(
+  async function failure(of: unknown): Promise<unknown> {
+    return Promise.resolve(of).then(
       () => 'no failure',
       (error: unknown) => error,
     );
@@ -321,7 +322,7 @@ describe('with the queue on', () => {
         engine.connect();
         store.isDown = true;
         const outcome = engine.dispatcher.dispatch(engine.delivery(toUsers('alice', 'bob')));
-        expect(await outcome.catch((error: unknown) => error)).toMatchObject(expected);
+        expect(await Promise.resolve(outcome).catch((error: unknown) => error)).toMatchObject(expected);
       }
     });
 

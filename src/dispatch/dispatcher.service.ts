@@ -1,11 +1,12 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ClusterBus, NOTHING_REACHED, type Reach, type RelayedDelivery } from '../cluster/cluster-bus';
 import type { Delivery, DeliveryReport, UserOutcome } from '../notification/delivery';
+import { type Eventual, whenThere } from '../notification/eventual';
 import type { UserId } from '../notification/ids';
 import { expiresAt } from '../notification/notification';
 import { isStorable, type Target, type TenantScope, usersOf } from '../notification/target';
 import { type Kept, QueueService } from '../queue/queue.service';
-import { NULL_SPAN } from '../telemetry/tracer';
+import { endingWith, NULL_SPAN } from '../telemetry/tracer';
 import { DispatchSpans, tracedBy } from './dispatch-spans';
 import { DispatchStatistics } from './dispatch-statistics';
 import { type Intake, IntakeService } from './intake.service';
@@ -33,20 +34,15 @@ export class DispatcherService implements OnModuleInit {
   }
 
   /**
-   * Stores, sends, relays. Rejects with AraError QUEUE_UNAVAILABLE when it can neither keep the notification nor knows
+   * Stores, sends, relays; done when it returns if no store and no other node has to be waited for. Fails with AraError QUEUE_UNAVAILABLE when it can neither keep the notification nor knows
    * all of its users to be connected; then nothing was sent.
    */
-  async dispatch(delivery: Delivery): Promise<DeliveryReport> {
+  dispatch(delivery: Delivery): Eventual<DeliveryReport> {
     const startedAt = performance.now();
     const span = this.spans.dispatch(delivery);
-    try {
-      return await this.send(await this.intake.take(tracedBy(span, delivery)), startedAt);
-    } catch (error) {
-      span.fail(error);
-      throw error;
-    } finally {
-      span.end();
-    }
+    return endingWith(span, () =>
+      whenThere(this.intake.take(tracedBy(span, delivery)), (intake) => this.send(intake, startedAt)),
+    );
   }
 
   /** Stores all that are to be kept, and sends only when all are; else rejects with QUEUE_UNAVAILABLE and sends nothing. */
@@ -72,7 +68,7 @@ export class DispatcherService implements OnModuleInit {
     return this.recipients.someoneIsConnected(tenant, target);
   }
 
-  private async send({ delivery, frame, storage }: Intake, startedAt: number): Promise<DeliveryReport> {
+  private send({ delivery, frame, storage }: Intake, startedAt: number): Eventual<DeliveryReport> {
     if (storage.kind === 'expired' || storage.kind === 'duplicate') return notSent(delivery, storage.kind);
     const { tenant, notification } = delivery;
     const kept = storage.kind === 'kept' ? storage.kept : undefined;
@@ -86,24 +82,21 @@ export class DispatcherService implements OnModuleInit {
       expiresAt: end === Number.POSITIVE_INFINITY ? undefined : end,
       keptUntil: storage.kind === 'live-only' ? storage.keptUntil : kept?.expiresAt,
     };
-    const span = this.spans.send(delivery);
-    try {
+    return endingWith(this.spans.send(delivery), () => {
+      // The other nodes are told first, so that they deliver while this one does.
       const elsewhere = this.bus.relay(relayed);
-      const here = await this.node.deliver(relayed);
-      const reach = combined(here, (await elsewhere).reach);
-      this.statistics.countSent(tenant, target.kind, performance.now() - startedAt);
-      return this.report(delivery, target, reach, kept);
-    } catch (error) {
-      span.fail(error);
-      throw error;
-    } finally {
-      span.end();
-    }
+      return whenThere(this.node.deliver(relayed), (here) =>
+        whenThere(elsewhere, ({ reach }) => {
+          this.statistics.countSent(tenant, target.kind, performance.now() - startedAt);
+          return this.report(delivery, target, combined(here, reach), kept);
+        }),
+      );
+    });
   }
 
   private report(delivery: Delivery, target: Target, reach: Reach, kept: Kept | undefined): DeliveryReport {
     const isQueued = (user: UserId): boolean => kept !== undefined && !reach.users.has(user);
-    const queuedCount = isStorable(target) ? usersOf(target).filter(isQueued).length : 0;
+    const queuedCount = kept !== undefined && isStorable(target) ? usersOf(target).filter(isQueued).length : 0;
     if (queuedCount > 0) this.queue.countEnqueued(queuedCount);
     return {
       id: delivery.notification.id,
@@ -113,8 +106,8 @@ export class DispatcherService implements OnModuleInit {
       durable: kept?.durable ?? false,
       duplicate: false,
       expired: false,
-      ...(target.kind === 'users' ? { perUser: outcomes(target.users, reach, isQueued) } : {}),
-      ...(target.kind === 'channels' ? { perChannel: reach.channels } : {}),
+      perUser: target.kind === 'users' ? outcomes(target.users, reach, isQueued) : undefined,
+      perChannel: target.kind === 'channels' ? reach.channels : undefined,
     };
   }
 }
@@ -124,8 +117,17 @@ function narrowed(target: Target, users: readonly UserId[]): Target {
 }
 
 function notSent(delivery: Delivery, why: 'expired' | 'duplicate'): DeliveryReport {
-  const nothing = { deliveredTo: 0, failed: 0, queuedCount: 0, durable: false };
-  return { id: delivery.notification.id, ...nothing, expired: why === 'expired', duplicate: why === 'duplicate' };
+  return {
+    id: delivery.notification.id,
+    deliveredTo: 0,
+    failed: 0,
+    queuedCount: 0,
+    durable: false,
+    duplicate: why === 'duplicate',
+    expired: why === 'expired',
+    perUser: undefined,
+    perChannel: undefined,
+  };
 }
 
 function combined(here: Reach, elsewhere: Reach): Reach {

@@ -5,7 +5,8 @@ import { ConnectionRegistry } from '../connection/connection-registry';
 import { AraError } from '../notification/ara-error';
 import { Clock } from '../notification/clock';
 import type { Delivery } from '../notification/delivery';
-import { DEFAULT_TENANT, type TenantId } from '../notification/ids';
+import { type Eventual, whenThere } from '../notification/eventual';
+import { DEFAULT_TENANT, type TenantId, type UserId } from '../notification/ids';
 import { hasExpired } from '../notification/notification';
 import { StoreUnavailableError } from '../notification/store-unavailable';
 import { EVERY_TENANT, isStorable, type TenantScope, usersOf } from '../notification/target';
@@ -38,6 +39,10 @@ export type Storage =
    */
   | { readonly kind: 'live-only'; readonly keptUntil: number };
 
+const NOT_KEPT: Storage = { kind: 'none' };
+const DUPLICATE: Storage = { kind: 'duplicate' };
+const EXPIRED: Storage = { kind: 'expired' };
+
 /** The first step of a dispatch: decides whether a delivery is still due and new, and stores what is to be kept. */
 @Injectable()
 export class IntakeService {
@@ -51,16 +56,16 @@ export class IntakeService {
     private readonly config: AraConfig,
   ) {}
 
-  /** Rejects with AraError QUEUE_UNAVAILABLE when the store is out of reach and not all users are known to be connected. */
-  async take(delivery: Delivery): Promise<Intake> {
+  /** Fails with AraError QUEUE_UNAVAILABLE when the store is out of reach and not all users are known to be connected. */
+  take(delivery: Delivery): Eventual<Intake> {
     const { traceInFrames } = this.config.telemetry;
     const frame = notificationFrame(delivery.notification, delivery.target, traceInFrames);
-    return { delivery, frame, storage: await this.store(delivery, frame) };
+    return whenThere(this.store(delivery, frame), (storage) => ({ delivery, frame, storage }));
   }
 
   /** All or none: when one cannot be kept, what was stored of the others is taken back and the first failure is thrown. */
   async takeAll(deliveries: readonly Delivery[]): Promise<Intake[]> {
-    const results = await Promise.allSettled(deliveries.map((delivery) => this.take(delivery)));
+    const results = await Promise.allSettled(deliveries.map(async (delivery) => this.take(delivery)));
     const taken = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const failure = results.find((result) => result.status === 'rejected');
     if (failure === undefined) return taken;
@@ -76,11 +81,15 @@ export class IntakeService {
     await Promise.all(storage.kept.users.map((user) => this.settlement.commit({ tenant, user, id })));
   }
 
-  private async store(delivery: Delivery, frame: Frame): Promise<Storage> {
+  private store(delivery: Delivery, frame: Frame): Eventual<Storage> {
     const { target, notification, dedupeKey } = delivery;
-    if (hasExpired(notification, this.clock.now())) return { kind: 'expired' };
-    if (!this.queue.isEnabled || !isStorable(target)) return this.claim(dedupeKey, { kind: 'none' });
-    const users = usersOf(target);
+    if (hasExpired(notification, this.clock.now())) return EXPIRED;
+    if (this.queue.isEnabled && isStorable(target)) return this.keep(delivery, usersOf(target), frame);
+    return dedupeKey === undefined ? NOT_KEPT : this.claim(dedupeKey, NOT_KEPT);
+  }
+
+  private async keep(delivery: Delivery, users: readonly UserId[], frame: Frame): Promise<Storage> {
+    const { notification, dedupeKey } = delivery;
     const tenant = homeOf(delivery.tenant);
     const here = this.registry.tenant(tenant);
     try {
@@ -92,7 +101,7 @@ export class IntakeService {
         dedupeKey,
         isPresent: (user) => (here?.ofUser(user).length ?? 0) > 0,
       });
-      return kept.users.length === 0 && users.length > 0 ? { kind: 'duplicate' } : { kind: 'kept', kept };
+      return kept.users.length === 0 && users.length > 0 ? DUPLICATE : { kind: 'kept', kept };
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
       if (!(await this.recipients.allAreConnected(tenant, users))) throw unavailable(delivery, error);
@@ -101,7 +110,7 @@ export class IntakeService {
   }
 
   private async claim(dedupeKey: string | undefined, first: Storage): Promise<Storage> {
-    return dedupeKey === undefined || (await this.claims.claim(dedupeKey)) ? first : { kind: 'duplicate' };
+    return dedupeKey === undefined || (await this.claims.claim(dedupeKey)) ? first : DUPLICATE;
   }
 }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AckService } from '../ack/ack.service';
 import { NOTHING_REACHED, type Reach, type RelayedDelivery } from '../cluster/cluster-bus';
 import { Clock } from '../notification/clock';
+import type { Eventual } from '../notification/eventual';
 import type { TenantId, UserId } from '../notification/ids';
 import { isStorable } from '../notification/target';
 import { NotificationTraces } from '../telemetry/notification-traces';
@@ -23,9 +24,13 @@ export class NodeDelivery {
   ) {}
 
   /** Nothing happens to a delivery whose life is over. Acknowledgements are expected before the frame leaves. */
-  async deliver(delivery: RelayedDelivery): Promise<Reach> {
+  deliver(delivery: RelayedDelivery): Eventual<Reach> {
     if (delivery.expiresAt !== undefined && delivery.expiresAt <= this.clock.now()) return NOTHING_REACHED;
-    const tracked = this.ack.isEnabled ? await this.expectAcks(delivery) : undefined;
+    if (!this.ack.isEnabled) return this.handOut(delivery, undefined);
+    return this.expectAcks(delivery).then((tracked) => this.handOut(delivery, tracked));
+  }
+
+  private handOut(delivery: RelayedDelivery, tracked: ReadonlySet<UserId> | undefined): Reach {
     const reach = this.local.deliver(
       delivery.tenant,
       delivery.target,

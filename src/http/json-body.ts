@@ -11,6 +11,7 @@ import {
   type RawJson,
 } from '../protocol/raw-json';
 
+const NO_BYTES = Buffer.alloc(0);
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json\s*(?:;|$)/i;
 /** What precedes the reason whenever valid JSON is not what an endpoint asks for. */
 export const SHAPE_FAILURE = 'Failed to deserialize the JSON body into the target type';
@@ -76,15 +77,16 @@ export class JsonBody {
 }
 
 /**
- * Reads a request's JSON. Refuses, in this order: a length over the limit (413, before the type is looked at), another
- * content type (415), a body that turns out too long (413), invalid UTF-8, no JSON or none at all (400), JSON nested too
- * deep (422, before it is parsed), a repeated key of the outermost object (422).
+ * Reads the bytes of a request's JSON and hands them to `done`, or what is wrong with them. Refuses, in this order: a
+ * length over the limit (413, before the type is looked at), another content type (415), a body that turns out too long
+ * (413). What is in the bytes is `parseJsonBody`'s business. Throws what can be told from the headers.
  */
-export async function readJsonBody(
+export function receiveJson(
   request: IncomingMessage,
   response: ServerResponse,
   limitBytes: number,
-): Promise<JsonBody> {
+  done: (received: Buffer | AraError) => void,
+): void {
   const { 'content-length': length, 'content-type': type, expect } = request.headers;
   if (Number(length ?? 0) > limitBytes) throw tooLarge('length limit exceeded', limitBytes);
   if (!JSON_TYPE.test(type ?? '')) {
@@ -92,10 +94,13 @@ export async function readJsonBody(
   }
   requireIdentity(request.headers['content-encoding']);
   if (expect !== undefined) response.writeContinue();
-  return parseJsonBody(await readBytes(request, limitBytes));
+  receiveBytes(request, limitBytes, done);
 }
 
-/** The same rules for bytes that are here already. */
+/**
+ * Refuses, in this order: invalid UTF-8, no JSON or none at all (400), JSON nested too deep (422, before it is parsed), a
+ * repeated key of the outermost object (422).
+ */
 export function parseJsonBody(bytes: Buffer): JsonBody {
   if (bytes.length === 0) throw invalidJson('the body is empty');
   if (!isUtf8(bytes)) throw invalidJson('the body is not valid UTF-8');
@@ -117,29 +122,33 @@ function parse(text: string): unknown {
   }
 }
 
-function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const take = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size <= limitBytes) {
-        chunks.push(chunk);
-        return;
-      }
+/** Calls `done` once. Most bodies are one chunk, which is handed on as it is. */
+function receiveBytes(request: IncomingMessage, limitBytes: number, done: (received: Buffer | AraError) => void): void {
+  let whole: Buffer | undefined;
+  let chunks: Buffer[] | undefined;
+  let size = 0;
+  let isDone = false;
+  const finish = (received: Buffer | AraError): void => {
+    if (isDone) return;
+    isDone = true;
+    done(received);
+  };
+  const take = (chunk: Buffer): void => {
+    size += chunk.length;
+    if (size > limitBytes) {
       request.off('data', take).pause();
-      reject(tooLarge('Failed to buffer the request body: length limit exceeded', limitBytes));
-    };
-    request
-      .on('data', take)
-      .once('end', () => {
-        const [first] = chunks;
-        resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size));
-      })
-      .once('error', () => {
-        reject(new AraError('INVALID_JSON', 'The connection ended within the body'));
-      });
-  });
+      finish(tooLarge('Failed to buffer the request body: length limit exceeded', limitBytes));
+    } else if (whole === undefined) whole = chunk;
+    else (chunks ??= [whole]).push(chunk);
+  };
+  request
+    .on('data', take)
+    .on('end', () => {
+      finish(chunks === undefined ? (whole ?? NO_BYTES) : Buffer.concat(chunks, size));
+    })
+    .on('error', () => {
+      finish(new AraError('INVALID_JSON', 'The connection ended within the body'));
+    });
 }
 
 function requireIdentity(encoding: string | undefined): void {

@@ -33,9 +33,9 @@ export interface DeliveryReport {
   /** Its life was over before it was dispatched; nothing was sent, stored or counted. */
   readonly expired: boolean;
   /** For `users` targets. */
-  readonly perUser?: ReadonlyMap<UserId, UserOutcome>;
+  readonly perUser?: ReadonlyMap<UserId, UserOutcome> | undefined;
   /** For `channels` targets: connections reached per channel, before a connection that is in several is counted once. */
-  readonly perChannel?: ReadonlyMap<string, number>;
+  readonly perChannel?: ReadonlyMap<string, number> | undefined;
 }
 
 /** Accepted: somebody received it, or it is kept for somebody. */

@@ -52,6 +52,11 @@ export function parseNotificationId(raw: string): NotificationId | undefined {
   return UUID.test(raw) ? (raw.toLowerCase() as NotificationId) : undefined;
 }
 
+/** An id that this service minted: a UUID in lower case. */
+export function mintedNotificationId(raw: string): NotificationId {
+  return raw as NotificationId;
+}
+
 /** A connection id that this service or a fellow node minted. */
 export function connectionId(raw: string): ConnectionId {
   return raw as ConnectionId;

@@ -13,11 +13,11 @@ export interface Notification {
   readonly priority: Priority;
   /** Where it came in: `http-api`, or `redis:<pubsub channel>`. */
   readonly source: string;
-  readonly ttlSeconds?: number;
-  readonly correlationId?: string;
-  readonly audience?: Audience;
+  readonly ttlSeconds?: number | undefined;
+  readonly correlationId?: string | undefined;
+  readonly audience?: Audience | undefined;
   /** W3C trace context; frames carry it when TRACE_IN_FRAMES asks for it. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
 }
 
 /** The moment from which it must not be delivered any more; Infinity without a ttl. */

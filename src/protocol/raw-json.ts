@@ -95,6 +95,13 @@ export function toRawJson(value: unknown): RawJson {
   return JSON.stringify(value) as RawJson;
 }
 
+const NEEDS_NO_ESCAPE = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+/** A text as a JSON string, as JSON.stringify writes it. */
+export function quoted(text: string): string {
+  return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 /** Text that is known to be compact JSON already: what a store or a fellow node gives back. */
 export function trustedRawJson(text: string): RawJson {
   return text as RawJson;

@@ -2,6 +2,8 @@ import type { ConnectionId, NotificationId, UserId } from '../notification/ids';
 import type { Notification } from '../notification/notification';
 import type { Target } from '../notification/target';
 import { Frame } from './frame';
+import { quoted } from './raw-json';
+import { timestamp } from './timestamp';
 
 /** `code` of an `error` message. Clients branch on it; the text beside it is for people. */
 export type ClientErrorCode =
@@ -29,14 +31,14 @@ export function notificationFrame(notification: Notification, target: Target, wi
 export function renderNotification(notification: Notification, withTrace = false): string {
   const { id, occurredAt, eventType, payload, priority, source, ttlSeconds, audience, correlationId, traceparent } =
     notification;
-  let metadata = `{"source":${JSON.stringify(source)},"priority":"${priority}"`;
+  let metadata = `{"source":${quoted(source)},"priority":"${priority}"`;
   if (ttlSeconds !== undefined) metadata += `,"ttl":${ttlSeconds}`;
   if (audience !== undefined) metadata += `,"audience":${JSON.stringify(audience)}`;
-  if (correlationId !== undefined) metadata += `,"correlation_id":${JSON.stringify(correlationId)}`;
+  if (correlationId !== undefined) metadata += `,"correlation_id":${quoted(correlationId)}`;
   if (withTrace && traceparent !== undefined) metadata += `,"traceparent":${JSON.stringify(traceparent)}`;
   return (
-    `{"type":"notification","id":"${id}","occurred_at":"${new Date(occurredAt).toISOString()}",` +
-    `"event_type":${JSON.stringify(eventType)},"payload":${payload},"metadata":${metadata}}}`
+    `{"type":"notification","id":"${id}","occurred_at":"${timestamp(occurredAt)}",` +
+    `"event_type":${quoted(eventType)},"payload":${payload},"metadata":${metadata}}}`
   );
 }
 

@@ -39,6 +39,8 @@ export class MemoryRateLimiter extends RateLimiter {
  */
 class BucketTable {
   readonly #buckets = new Map<string, TokenBucket>();
+  /** The one used last, which needs no new place: most services have one back end. */
+  #latest: { readonly id: string; readonly bucket: TokenBucket } | undefined;
 
   constructor(private readonly max: number) {}
 
@@ -47,6 +49,7 @@ class BucketTable {
   }
 
   bucket(id: string, rule: BucketRule, now: number): TokenBucket {
+    if (this.#latest?.id === id) return this.#latest.bucket;
     let bucket = this.#buckets.get(id);
     if (bucket !== undefined) this.#buckets.delete(id);
     else {
@@ -54,6 +57,7 @@ class BucketTable {
       if (this.#buckets.size >= this.max) this.#evictOldest();
     }
     this.#buckets.set(id, bucket);
+    this.#latest = { id, bucket };
     return bucket;
   }
 
@@ -62,6 +66,7 @@ class BucketTable {
     for (const [id, bucket] of this.#buckets) {
       if (bucket.isFull(now)) this.#buckets.delete(id);
     }
+    this.#latest = undefined;
   }
 
   #evictOldest(): void {

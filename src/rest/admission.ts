@@ -3,6 +3,7 @@ import { ApiKeys, type Principal } from '../auth/api-key';
 import { AraConfig } from '../config/ara-config';
 import { clientAddress } from '../http/client-address';
 import { AraError } from '../notification/ara-error';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { allowanceHeaders, rateLimited } from '../rate-limit/rate-limited';
 import { RateLimitService } from '../rate-limit/rate-limit.service';
 import type { Decision } from '../rate-limit/token-bucket';
@@ -23,7 +24,7 @@ export class Admission {
   ) {}
 
   /** Sets the exchange's tenant and rate-limit headers. Throws AraError. A promise only when the limiter is remote. */
-  admit(exchange: Exchange): void | Promise<void> {
+  admit(exchange: Exchange): Eventual<void> {
     const { headers, socket } = exchange.request;
     const principal = this.keys.principalOf(headers['x-api-key']);
     const bucket = principal?.bucket;
@@ -32,12 +33,7 @@ export class Admission {
       bucket === undefined
         ? clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.config.server.trustProxy)
         : '';
-    const verdict = this.limits.request(bucket, address);
-    if (!(verdict instanceof Promise)) {
-      this.#decide(exchange, principal, verdict);
-      return;
-    }
-    return verdict.then((decision) => {
+    return whenThere(this.limits.request(bucket, address), (decision) => {
       this.#decide(exchange, principal, decision);
     });
   }

@@ -1,4 +1,5 @@
 import { isAccepted, type Delivery, type DeliveryReport } from '../notification/delivery';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { NIL_NOTIFICATION_ID, type NotificationId } from '../notification/ids';
 import { hasExpired } from '../notification/notification';
 import type { Target, TenantScope } from '../notification/target';
@@ -13,7 +14,7 @@ export interface BatchOptions {
 
 /** What a batch asks of the service. */
 export interface BatchDoor {
-  dispatch(delivery: Delivery): Promise<DeliveryReport>;
+  dispatch(delivery: Delivery): Eventual<DeliveryReport>;
   dispatchAtomically(deliveries: readonly Delivery[]): Promise<DeliveryReport[]>;
   isDeliverable(tenant: TenantScope, target: Target): Promise<boolean>;
   /** What a client is told about a failed item. */
@@ -21,62 +22,79 @@ export interface BatchDoor {
 }
 
 /** Makes an item's delivery; throws or rejects when its template, variables or lists are wrong. */
-export type BatchItem = () => Delivery | Promise<Delivery>;
+export type BatchItem = () => Eventual<Delivery>;
 
-/** One result per item, in their order. Never rejects for what is the fault of an item. */
+/** One result per item, in their order. Never fails for what is the fault of an item. */
 export function runBatch(
   items: readonly BatchItem[],
   options: BatchOptions,
   door: BatchDoor,
-): Promise<BatchItemResult[]> {
+): Eventual<BatchItemResult[]> {
   const isRepeat = options.deduplicate ? repeatDetector() : (): boolean => false;
   return options.atomic ? runAtomically(items, isRepeat, door) : runInTurn(items, isRepeat, door, options.stopOnError);
 }
 
 /** Counts items; connections only in `total_delivered`. */
 export function summarize(results: readonly BatchItemResult[]): BatchResponse['summary'] {
-  const skipped = results.filter((result) => result.skipped).length;
-  const succeeded = results.filter((result) => result.success && !result.skipped).length;
-  return {
-    total: results.length,
-    succeeded,
-    failed: results.length - succeeded - skipped,
-    skipped,
-    total_delivered: results.reduce((sum, result) => sum + result.delivered_to, 0),
-  };
+  let [skipped, succeeded, delivered] = [0, 0, 0];
+  for (const result of results) {
+    if (result.skipped === true) skipped++;
+    else if (result.success) succeeded++;
+    delivered += result.delivered_to;
+  }
+  const total = results.length;
+  return { total, succeeded, failed: total - succeeded - skipped, skipped, total_delivered: delivered };
 }
 
-async function runInTurn(
+/** Strictly one after the other; without a turn of the event loop between those that need not be waited for. */
+function runInTurn(
   items: readonly BatchItem[],
   isRepeat: (delivery: Delivery) => boolean,
   door: BatchDoor,
   stopOnError: boolean,
-): Promise<BatchItemResult[]> {
+): Eventual<BatchItemResult[]> {
   const results: BatchItemResult[] = [];
   let stopped = false;
-  for (const [index, item] of items.entries()) {
-    const result: BatchItemResult = stopped ? skippedByStop(index) : await runItem(index, item, isRepeat, door);
+  const note = (result: BatchItemResult): void => {
     results.push(result);
     stopped ||= stopOnError && !result.success;
-  }
-  return results;
+  };
+  const runFrom = (first: number): Eventual<BatchItemResult[]> => {
+    for (let index = first; index < items.length; index++) {
+      const item = items[index];
+      if (item === undefined) break;
+      const result = stopped ? skippedByStop(index) : runItem(index, item, isRepeat, door);
+      if (result instanceof Promise) {
+        return result.then((late) => {
+          note(late);
+          return runFrom(index + 1);
+        });
+      }
+      note(result);
+    }
+    return results;
+  };
+  return runFrom(0);
 }
 
-async function runItem(
+function runItem(
   index: number,
   item: BatchItem,
   isRepeat: (delivery: Delivery) => boolean,
   door: BatchDoor,
-): Promise<BatchItemResult> {
+): Eventual<BatchItemResult> {
   let id: NotificationId | undefined;
+  const failure = (error: unknown): BatchItemResult => failed(index, door.errorText(error), id);
   try {
-    const delivery = await item();
-    if (isRepeat(delivery)) return repeated(index);
-    // From here on it may arrive, whatever the store says: the client needs the id that it would have.
-    ({ id } = delivery.notification);
-    return dispatched(index, delivery, await door.dispatch(delivery));
+    const result = whenThere(item(), (delivery): Eventual<BatchItemResult> => {
+      if (isRepeat(delivery)) return repeated(index);
+      // From here on it may arrive, whatever the store says: the client needs the id that it would have.
+      ({ id } = delivery.notification);
+      return whenThere(door.dispatch(delivery), (report) => dispatched(index, delivery, report));
+    });
+    return result instanceof Promise ? result.catch(failure) : result;
   } catch (error) {
-    return failed(index, door.errorText(error), id);
+    return failure(error);
   }
 }
 
@@ -164,16 +182,11 @@ const NOBODY: Readonly<Record<Target['kind'], string>> = {
 };
 
 function dispatched(index: number, { target }: Delivery, report: DeliveryReport): BatchItemResult {
+  const { id, deliveredTo, queuedCount } = report;
   const success = isAccepted(report);
-  return {
-    index,
-    notification_id: report.id,
-    delivered_to: report.deliveredTo,
-    failed: report.failed,
-    success,
-    ...(report.queuedCount > 0 && { queued: true }),
-    ...(!success && { error: reasonOf(report, target) }),
-  };
+  const result = { index, notification_id: id, delivered_to: deliveredTo, failed: report.failed, success };
+  if (!success) return { ...result, error: reasonOf(report, target) };
+  return queuedCount > 0 ? { ...result, queued: true } : result;
 }
 
 function reasonOf(report: DeliveryReport, target: Target): string {

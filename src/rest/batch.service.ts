@@ -4,19 +4,20 @@ import { DispatcherService } from '../dispatch/dispatcher.service';
 import { errorAnswer } from '../http/error-body';
 import { AraError } from '../notification/ara-error';
 import { Clock } from '../notification/clock';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { IdSource } from '../notification/ids';
 import type { Target } from '../notification/target';
+import { timestamp } from '../protocol/timestamp';
 import { ATTRIBUTE, SPAN } from '../telemetry/span-names';
 import { Tracer, type Span } from '../telemetry/tracer';
 import { runBatch, summarize, type BatchDoor, type BatchItem, type BatchOptions } from './batch-runner';
-import { BATCH_ITEM, BatchEnvelope, type BatchResponse, type TargetDto } from './dto/batch.dto';
+import { BATCH_ITEM, BatchEnvelope, MAX_ITEMS, type BatchResponse, type TargetDto } from './dto/batch.dto';
 import { chosen } from './dto/content.dto';
 import { validate } from './dto/validate';
 import type { Exchange } from './exchange';
 import { HttpMetrics } from './http.metrics';
+import { plainBatch } from './plain-request';
 import { channelsTarget, SendingService, usersTarget } from './sending.service';
-
-const MAX_ITEMS = 100;
 
 /** Many notifications in one request. What is wrong with the form of any item refuses them all; everything else is the item's own. */
 @Injectable()
@@ -41,11 +42,38 @@ export class BatchService {
     };
   }
 
-  send(exchange: Exchange): Promise<BatchResponse> {
+  send(exchange: Exchange): Eventual<BatchResponse> {
     return this.tracer.trace(SPAN.batchSend, (span) => this.#send(exchange, span), exchange.traceparent);
   }
 
-  async #send(exchange: Exchange, span: Span): Promise<BatchResponse> {
+  #send(exchange: Exchange, span: Span): Eventual<BatchResponse> {
+    const { items, options } = this.#plain(exchange, span) ?? this.#understood(exchange, span);
+    span
+      .set(ATTRIBUTE.batchSize, items.length)
+      .set(ATTRIBUTE.stopOnError, options.stopOnError)
+      .set(ATTRIBUTE.deduplicate, options.deduplicate);
+    this.metrics.countBatch(items.length);
+    return whenThere(runBatch(items, options, this.#door), (results) => {
+      const summary = summarize(results);
+      return {
+        batch_id: `batch-${this.ids.notificationId()}`,
+        results,
+        summary,
+        successful: summary.succeeded,
+        failed: summary.failed,
+        timestamp: timestamp(this.clock.now()),
+      };
+    });
+  }
+
+  #plain(exchange: Exchange, span: Span): Batch | undefined {
+    const batch = plainBatch(exchange.requiredBytes);
+    if (batch === undefined) return undefined;
+    const items = batch.items.map((asked) => () => this.sending.deliveryOf(exchange, asked, span));
+    return { items, options: batch.options };
+  }
+
+  #understood(exchange: Exchange, span: Span): Batch {
     const body = exchange.requiredBody;
     const envelope = validate(BatchEnvelope, body.value);
     body.member('options').requireUniqueKeys();
@@ -55,21 +83,7 @@ export class BatchService {
     if (items.length > MAX_ITEMS) {
       throw new AraError('VALIDATION_ERROR', `Batch size ${items.length} exceeds maximum of ${MAX_ITEMS}`);
     }
-    span
-      .set(ATTRIBUTE.batchSize, items.length)
-      .set(ATTRIBUTE.stopOnError, options.stopOnError)
-      .set(ATTRIBUTE.deduplicate, options.deduplicate);
-    this.metrics.countBatch(items.length);
-    const results = await runBatch(items, options, this.#door);
-    const summary = summarize(results);
-    return {
-      batch_id: `batch-${this.ids.notificationId()}`,
-      results,
-      summary,
-      successful: summary.succeeded,
-      failed: summary.failed,
-      timestamp: new Date(this.clock.now()).toISOString(),
-    };
+    return { items, options };
   }
 
   #itemsOf(exchange: Exchange, span: Span): BatchItem[] {
@@ -79,7 +93,10 @@ export class BatchService {
       .map((body, index) => {
         body.requireUniqueKeys().member('target').requireUniqueKeys();
         const dto = validate(chosen(BATCH_ITEM, body.value), body.value, `notifications[${index}]`);
-        return () => this.sending.deliveryOf(exchange, body, dto, targetOf(dto.target), span);
+        return () => {
+          const asked = this.sending.asked(exchange, body, dto, targetOf(dto.target));
+          return this.sending.deliveryOf(exchange, asked, span);
+        };
       });
   }
 
@@ -89,6 +106,11 @@ export class BatchService {
     if (status === 500) this.#logger.error('A batch item failed', error instanceof Error ? error.stack : undefined);
     return body.error.message;
   }
+}
+
+interface Batch {
+  readonly items: readonly BatchItem[];
+  readonly options: BatchOptions;
 }
 
 interface Flags {

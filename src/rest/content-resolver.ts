@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonBody } from '../http/json-body';
+import type { Eventual } from '../notification/eventual';
 import type { TenantId } from '../notification/ids';
 import { DEFAULT_PRIORITY } from '../notification/priority';
 import { toRawJson } from '../protocol/raw-json';
@@ -13,7 +14,7 @@ export class ContentResolver {
   constructor(private readonly templates: TemplateService) {}
 
   /** `dto` is what `body` was found to say. Rejects with VALIDATION_ERROR: unknown template, variables not an object. */
-  resolve(tenant: TenantId, body: JsonBody, dto: ContentDto): Content | Promise<Content> {
+  resolve(tenant: TenantId, body: JsonBody, dto: ContentDto): Eventual<Content> {
     const ttlSeconds = dto.ttl ?? undefined;
     if ('template_id' in dto) {
       const variables = body.raw('variables');
@@ -27,7 +28,7 @@ export class ContentResolver {
       eventType: dto.event_type,
       payload: body.raw('payload') ?? toRawJson(dto.payload),
       priority: dto.priority ?? DEFAULT_PRIORITY,
-      ...(ttlSeconds !== undefined && { ttlSeconds }),
+      ttlSeconds,
     };
   }
 }

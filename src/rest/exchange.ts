@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { JsonBody } from '../http/json-body';
+import { type JsonBody, parseJsonBody } from '../http/json-body';
 import { presetHeaders } from '../http/preset-headers';
 import type { Route } from '../http/route-table';
 import { AraError } from '../notification/ara-error';
@@ -14,7 +14,8 @@ export class Exchange {
   headers: string[] = [];
   /** undefined: the request does not confine itself to one. */
   tenant: TenantId | undefined;
-  body: JsonBody | undefined;
+  #bytes: Buffer | undefined;
+  #body: JsonBody | undefined;
 
   constructor(
     readonly request: IncomingMessage & { id?: unknown },
@@ -42,13 +43,24 @@ export class Exchange {
     return this.tenant;
   }
 
-  get requiredBody(): JsonBody {
-    if (this.body === undefined) throw new AraError('INTERNAL_ERROR', 'This route has not been given its body');
-    return this.body;
+  /** What the client sent, before anybody has looked whether it is JSON. */
+  get requiredBytes(): Buffer {
+    if (this.#bytes === undefined) throw new AraError('INTERNAL_ERROR', 'This route has not been given its body');
+    return this.#bytes;
   }
 
-  /** Leaves the answer to Express: from here on a controller finds this exchange by its request. */
+  /** The same as JSON, parsed when it is asked for. Throws INVALID_JSON or INVALID_SHAPE. */
+  get requiredBody(): JsonBody {
+    return (this.#body ??= parseJsonBody(this.requiredBytes));
+  }
+
+  received(bytes: Buffer): void {
+    this.#bytes = bytes;
+  }
+
+  /** Leaves the answer to Express: from here on a controller finds this exchange by its request. Throws for a body that is no JSON. */
   handOver(): void {
+    if (this.#bytes !== undefined) this.#body ??= parseJsonBody(this.#bytes);
     presetHeaders(this.response, this.headers);
     this.headers = [];
     exchanges.set(this.request, this);

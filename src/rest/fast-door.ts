@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import type { Eventual } from '../notification/eventual';
 import { BatchService } from './batch.service';
 import type { Exchange } from './exchange';
 import { SendingService } from './sending.service';
 
 /** Makes the body of a 200. */
-export type FastHandler = (exchange: Exchange) => Promise<object>;
+export type FastHandler = (exchange: Exchange) => Eventual<object>;
 
 /** The sending endpoints by exact path, answered without Express; what they do is the same service. */
 @Injectable()

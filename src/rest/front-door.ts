@@ -5,11 +5,13 @@ import { AraConfig } from '../config/ara-config';
 import { AraHttpAdapter } from '../http/ara-http.adapter';
 import { CorsPolicy } from '../http/cors';
 import { ErrorFilter } from '../http/error.filter';
-import { readJsonBody } from '../http/json-body';
+import { receiveJson } from '../http/json-body';
 import { reply } from '../http/reply';
 import { requestIdOf } from '../http/request-id';
 import type { Route } from '../http/route-table';
 import { securityHeaders } from '../http/security-headers';
+import { AraError } from '../notification/ara-error';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { AccessList, bodyLimitBytes } from './access';
 import { Admission } from './admission';
 import { Exchange, requireRoute } from './exchange';
@@ -58,26 +60,50 @@ export class FrontDoor implements OnModuleInit {
       reply(response, 200, [...exchange.headers, ...this.#cors.preflightHeaders]);
       return;
     }
-    this.#serve(exchange, route, express).catch((error: unknown) => {
-      this.errors.answer(error, response, exchange.headers);
+    this.#attempt(exchange, () => this.#enter(exchange, route, express));
+  }
+
+  /** What goes wrong in a step, at once or later, becomes the answer. */
+  #attempt(exchange: Exchange, step: () => Eventual<void>): void {
+    const fail = (error: unknown): void => {
+      this.errors.answer(error, exchange.response, exchange.headers);
+    };
+    try {
+      const pending = step();
+      if (pending instanceof Promise) pending.catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #enter(exchange: Exchange, route: Route | undefined, express: () => void): Eventual<void> {
+    const { method, path, request, response } = exchange;
+    if (this.#access.accessOf(path) !== 'key') {
+      if (route !== undefined) requireRoute(exchange, route);
+      return this.#serve(exchange, express);
+    }
+    return whenThere(this.admission.admit(exchange), () => {
+      requireRoute(exchange, route);
+      if (method !== 'POST' && method !== 'PUT') return this.#serve(exchange, express);
+      receiveJson(request, response, bodyLimitBytes(path), (received) => {
+        this.#attempt(exchange, () => {
+          if (received instanceof AraError) throw received;
+          exchange.received(received);
+          return this.#serve(exchange, express);
+        });
+      });
     });
   }
 
-  async #serve(exchange: Exchange, route: Route | undefined, express: () => void): Promise<void> {
-    const { method, path, request, response } = exchange;
-    if (this.#access.accessOf(path) === 'key') {
-      const waiting = this.admission.admit(exchange);
-      if (waiting !== undefined) await waiting;
-      requireRoute(exchange, route);
-      if (method === 'POST' || method === 'PUT') {
-        exchange.body = await readJsonBody(request, response, bodyLimitBytes(path));
-      }
-    } else if (route !== undefined) requireRoute(exchange, route);
-
-    const handler = this.config.server.fastPath ? this.fastDoor.find(method, path) : undefined;
+  #serve(exchange: Exchange, express: () => void): Eventual<void> {
+    const handler = this.config.server.fastPath ? this.fastDoor.find(exchange.method, exchange.path) : undefined;
     if (handler === undefined) {
       exchange.handOver();
       express();
-    } else reply(response, 200, exchange.headers, JSON.stringify(await handler(exchange)));
+      return;
+    }
+    return whenThere(handler(exchange), (body) => {
+      reply(exchange.response, 200, exchange.headers, JSON.stringify(body));
+    });
   }
 }

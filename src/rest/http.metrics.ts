@@ -45,7 +45,8 @@ export class HttpMetrics {
   /** Counts the exchange when its answer has left, or its client has. */
   watch({ method, response }: Exchange, pattern = UNMATCHED): void {
     const startedAt = performance.now();
-    response.once('close', () => {
+    // Once per answer; `on`, because `once` wraps the listener and searches for it.
+    response.on('close', () => {
       const { latency, byStatus } = this.#seriesOf(method, pattern);
       const status = response.headersSent ? response.statusCode : CLIENT_CLOSED;
       let requests = byStatus.get(status);

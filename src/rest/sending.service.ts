@@ -4,10 +4,12 @@ import type { JsonBody } from '../http/json-body';
 import { AraError } from '../notification/ara-error';
 import { Clock } from '../notification/clock';
 import { isAccepted, type Delivery, type DeliveryReport } from '../notification/delivery';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { IdSource, type ChannelName, type UserId } from '../notification/ids';
 import type { Target } from '../notification/target';
 import { ATTRIBUTE, SPAN } from '../telemetry/span-names';
 import { parseTraceparent } from '../protocol/traceparent';
+import { timestamp } from '../protocol/timestamp';
 import { Tracer, type Span } from '../telemetry/tracer';
 import { ContentResolver } from './content-resolver';
 import { chosen, type ContentDto } from './dto/content.dto';
@@ -26,7 +28,8 @@ import {
 } from './dto/send.dto';
 import { validate } from './dto/validate';
 import type { Exchange } from './exchange';
-import { type Content, toDelivery } from './to-delivery';
+import { plainBroadcast, plainSendToChannel, plainSendToUser } from './plain-request';
+import { type Asked, type Content, toDelivery } from './to-delivery';
 
 /** The five ways to send one notification: reads the request, dispatches it, and says what became of it. */
 @Injectable()
@@ -39,113 +42,132 @@ export class SendingService {
     private readonly tracer: Tracer,
   ) {}
 
-  sendToUser(exchange: Exchange): Promise<SendResponse> {
-    const body = exchange.requiredBody;
-    const dto = validate(chosen(SEND_TO_USER, body.value), body.value);
+  sendToUser(exchange: Exchange): Eventual<SendResponse> {
+    const asked = plainSendToUser(exchange.requiredBytes) ?? this.#toUser(exchange);
     return this.tracer.trace(
       SPAN.sendNotification,
-      async (span) => {
-        span.set(ATTRIBUTE.targetUserId, dto.target_user_id);
-        return this.#answer(await this.#send(exchange, { kind: 'user', user: dto.target_user_id }, dto, span));
+      (span) => {
+        span.set(ATTRIBUTE.targetUserId, asked.target.user);
+        return whenThere(this.#send(exchange, asked, span), (report) => this.#answer(report));
       },
       exchange.traceparent,
     );
   }
 
-  sendToUsers(exchange: Exchange): Promise<SendToUsersResponse> {
+  sendToUsers(exchange: Exchange): Eventual<SendToUsersResponse> {
     const body = exchange.requiredBody;
     const dto = validate(chosen(SEND_TO_USERS, body.value), body.value);
     return this.tracer.trace(
       SPAN.sendToUsers,
-      async (span) => {
+      (span) => {
         span.set(ATTRIBUTE.userCount, dto.target_user_ids.length);
         const target = usersTarget(dto.target_user_ids);
-        const report = await this.#send(exchange, target, dto, span);
-        return { ...this.#answer(report), results: resultsOf(target.users, report) };
+        return whenThere(this.#send(exchange, this.asked(exchange, body, dto, target), span), (report) => ({
+          ...this.#answer(report),
+          results: resultsOf(target.users, report),
+        }));
       },
       exchange.traceparent,
     );
   }
 
-  broadcast(exchange: Exchange): Promise<SendResponse> {
-    const body = exchange.requiredBody;
-    body.member('audience').requireUniqueKeys();
-    const { audience, ...dto } = validate(chosen(BROADCAST, body.value), body.value);
+  broadcast(exchange: Exchange): Eventual<SendResponse> {
+    const asked = plainBroadcast(exchange.requiredBytes) ?? this.#toAll(exchange);
     return this.tracer.trace(
       SPAN.broadcast,
-      async (span) => {
-        span.set(ATTRIBUTE.audience, audience?.type ?? 'All');
-        const target: Target = { kind: 'broadcast', ...(audience && { audience }) };
-        return this.#answer(await this.#send(exchange, target, dto, span));
+      (span) => {
+        span.set(ATTRIBUTE.audience, asked.target.audience?.type ?? 'All');
+        return whenThere(this.#send(exchange, asked, span), (report) => this.#answer(report));
       },
       exchange.traceparent,
     );
   }
 
-  sendToChannel(exchange: Exchange): Promise<SendToChannelResponse> {
-    const body = exchange.requiredBody;
-    const dto = validate(chosen(SEND_TO_CHANNEL, body.value), body.value);
-    const { channel } = dto;
+  sendToChannel(exchange: Exchange): Eventual<SendToChannelResponse> {
+    const asked = plainSendToChannel(exchange.requiredBytes) ?? this.#toChannel(exchange);
+    const { channel } = asked.target;
     return this.tracer.trace(
       SPAN.channelNotification,
-      async (span) => {
+      (span) => {
         span.set(ATTRIBUTE.channel, channel);
-        return { ...this.#answer(await this.#send(exchange, { kind: 'channel', channel }, dto, span)), channel };
+        return whenThere(this.#send(exchange, asked, span), (report) => ({ ...this.#answer(report), channel }));
       },
       exchange.traceparent,
     );
   }
 
-  sendToChannels(exchange: Exchange): Promise<SendToChannelsResponse> {
+  sendToChannels(exchange: Exchange): Eventual<SendToChannelsResponse> {
     const body = exchange.requiredBody;
     const dto = validate(chosen(SEND_TO_CHANNELS, body.value), body.value);
     return this.tracer.trace(
       SPAN.multiChannelNotification,
-      async (span) => {
+      (span) => {
         span.set(ATTRIBUTE.channelCount, dto.channels.length);
         const target = channelsTarget(dto.channels);
-        const report = await this.#send(exchange, target, dto, span);
-        const channels = target.channels.map(
-          (name) => [name, { delivered_to: report.perChannel?.get(name) ?? 0 }] as const,
-        );
-        return {
-          ...this.#answer(report),
-          channels: Object.fromEntries(channels),
-          total_delivered: report.deliveredTo,
-        };
+        return whenThere(this.#send(exchange, this.asked(exchange, body, dto, target), span), (report) => {
+          const channels = target.channels.map(
+            (name) => [name, { delivered_to: report.perChannel?.get(name) ?? 0 }] as const,
+          );
+          return {
+            ...this.#answer(report),
+            channels: Object.fromEntries(channels),
+            total_delivered: report.deliveredTo,
+          };
+        });
       },
       exchange.traceparent,
     );
   }
 
-  /** The delivery that a body asks for, at once unless a template has to be looked up; `span` becomes the parent of whoever handles its frames. */
-  deliveryOf(
-    exchange: Exchange,
-    body: JsonBody,
-    dto: ContentDto,
-    target: Target,
-    span: Span,
-  ): Delivery | Promise<Delivery> {
-    const tenant = exchange.requiredTenant;
-    const deliveryWith = (content: Content): Delivery =>
-      toDelivery({
-        tenant,
-        target,
-        content,
-        id: this.ids.notificationId(),
-        occurredAt: this.clock.now(),
-        correlationId: dto.correlation_id,
-        traceparent: span.traceparent ?? wellFormed(exchange.traceparent),
-      });
-    const content = this.contents.resolve(tenant, body, dto);
-    return content instanceof Promise ? content.then(deliveryWith) : deliveryWith(content);
+  /** `dto` is what the schemas found `body` to say, beside its target. */
+  asked<T extends Target>(exchange: Exchange, body: JsonBody, dto: ContentDto, target: T): Asked<T> {
+    return {
+      target,
+      content: () => this.contents.resolve(exchange.requiredTenant, body, dto),
+      correlationId: dto.correlation_id,
+    };
   }
 
-  async #send(exchange: Exchange, target: Target, dto: ContentDto, span: Span): Promise<DeliveryReport> {
-    const delivery = await this.deliveryOf(exchange, exchange.requiredBody, dto, target, span);
-    const { eventType, priority } = delivery.notification;
-    span.set(ATTRIBUTE.eventType, eventType).set(ATTRIBUTE.priority, priority);
-    return this.dispatcher.dispatch(delivery);
+  /** At once unless a template has to be looked up; `span` becomes the parent of whoever handles its frames. */
+  deliveryOf(exchange: Exchange, { target, content, correlationId }: Asked, span: Span): Eventual<Delivery> {
+    const deliveryWith = (resolved: Content): Delivery =>
+      toDelivery({
+        tenant: exchange.requiredTenant,
+        target,
+        content: resolved,
+        id: this.ids.notificationId(),
+        occurredAt: this.clock.now(),
+        correlationId,
+        traceparent: span.traceparent ?? wellFormed(exchange.traceparent),
+      });
+    return typeof content === 'function' ? whenThere(content(), deliveryWith) : deliveryWith(content);
+  }
+
+  #toUser(exchange: Exchange): Asked<Extract<Target, { kind: 'user' }>> {
+    const body = exchange.requiredBody;
+    const dto = validate(chosen(SEND_TO_USER, body.value), body.value);
+    return this.asked(exchange, body, dto, { kind: 'user', user: dto.target_user_id });
+  }
+
+  #toAll(exchange: Exchange): Asked<Extract<Target, { kind: 'broadcast' }>> {
+    const body = exchange.requiredBody;
+    body.member('audience').requireUniqueKeys();
+    const { audience, ...dto } = validate(chosen(BROADCAST, body.value), body.value);
+    return this.asked(exchange, body, dto, { kind: 'broadcast', ...(audience && { audience }) });
+  }
+
+  #toChannel(exchange: Exchange): Asked<Extract<Target, { kind: 'channel' }>> {
+    const body = exchange.requiredBody;
+    const dto = validate(chosen(SEND_TO_CHANNEL, body.value), body.value);
+    return this.asked(exchange, body, dto, { kind: 'channel', channel: dto.channel });
+  }
+
+  #send(exchange: Exchange, asked: Asked, span: Span): Eventual<DeliveryReport> {
+    return whenThere(this.deliveryOf(exchange, asked, span), (delivery) => {
+      const { eventType, priority } = delivery.notification;
+      span.set(ATTRIBUTE.eventType, eventType).set(ATTRIBUTE.priority, priority);
+      return this.dispatcher.dispatch(delivery);
+    });
   }
 
   #answer(report: DeliveryReport): SendResponse {
@@ -154,7 +176,7 @@ export class SendingService {
       notification_id: report.id,
       delivered_to: report.deliveredTo,
       failed: report.failed,
-      timestamp: new Date(this.clock.now()).toISOString(),
+      timestamp: timestamp(this.clock.now()),
       queued: report.queuedCount > 0,
       queued_count: report.queuedCount,
       durable: report.durable,

@@ -1,4 +1,5 @@
 import type { Delivery } from '../notification/delivery';
+import type { Eventual } from '../notification/eventual';
 import type { NotificationId, TenantId } from '../notification/ids';
 import type { Priority } from '../notification/priority';
 import type { Audience, Target } from '../notification/target';
@@ -11,7 +12,14 @@ export interface Content {
   readonly eventType: string;
   readonly payload: RawJson;
   readonly priority: Priority;
-  readonly ttlSeconds?: number;
+  readonly ttlSeconds?: number | undefined;
+}
+
+/** What a request or a batch item asks for. A template is looked up when its turn has come. */
+export interface Asked<T extends Target = Target> {
+  readonly target: T;
+  readonly content: Content | (() => Eventual<Content>);
+  readonly correlationId: string | null | undefined;
 }
 
 export interface Dispatchable {
@@ -29,7 +37,6 @@ export interface Dispatchable {
 /** The envelope of a REST request. A broadcast's audience narrows the target and is echoed to clients. */
 export function toDelivery(request: Dispatchable): Delivery {
   const { tenant, target, content, id, occurredAt, correlationId, traceparent } = request;
-  const audience = audienceOf(target);
   return {
     tenant,
     target,
@@ -40,10 +47,10 @@ export function toDelivery(request: Dispatchable): Delivery {
       payload: content.payload,
       priority: content.priority,
       source: SOURCE,
-      ...(content.ttlSeconds !== undefined && { ttlSeconds: content.ttlSeconds }),
-      ...(typeof correlationId === 'string' && { correlationId }),
-      ...(audience !== undefined && { audience }),
-      ...(traceparent !== undefined && { traceparent }),
+      ttlSeconds: content.ttlSeconds,
+      correlationId: correlationId ?? undefined,
+      audience: audienceOf(target),
+      traceparent,
     },
   };
 }

@@ -34,21 +34,27 @@ export abstract class Tracer {
   /** A span around `work`, which ends when it returns, or its promise settles; what it throws is passed on. */
   trace<T>(name: SpanName, work: (span: Span) => T, parent?: Span | string, link?: string): T {
     const span = this.start(name, parent, link);
-    const fail = (error: unknown): never => {
-      span.fail(error);
-      span.end();
-      throw error;
-    };
-    const end = <R>(result: R): R => {
-      span.end();
-      return result;
-    };
-    try {
-      const result = this.within(span, () => work(span));
-      return result instanceof Promise ? (result.then(end, fail) as T) : end(result);
-    } catch (error) {
-      return fail(error);
-    }
+    return endingWith(span, () => this.within(span, () => work(span)));
+  }
+}
+
+/** Ends the span when `work` returns, or its promise settles; what it throws is passed on. */
+export function endingWith<T>(span: Span, work: () => T): T {
+  if (span === NULL_SPAN) return work();
+  const fail = (error: unknown): never => {
+    span.fail(error);
+    span.end();
+    throw error;
+  };
+  const end = <R>(result: R): R => {
+    span.end();
+    return result;
+  };
+  try {
+    const result = work();
+    return result instanceof Promise ? (result.then(end, fail) as T) : end(result);
+  } catch (error) {
+    return fail(error);
   }
 }
 

@@ -5,12 +5,13 @@ import {
   type RelayedDelivery,
   type RelayReport,
 } from '../../src/cluster/cluster-bus';
+import type { Eventual } from '../../src/notification/eventual';
 import type { AnswerOf, QuestionOf, Subject } from '../../src/cluster/cluster-questions';
 
 /** The bus between two nodes in one process: hands over what is relayed and asked, object for object. */
 export class PairedBus extends ClusterBus {
   private readonly answers = new Map<Subject, (question: never) => unknown>();
-  private deliver: ((delivery: RelayedDelivery) => Promise<Reach>) | undefined;
+  private deliver: ((delivery: RelayedDelivery) => Eventual<Reach>) | undefined;
   private other: PairedBus | undefined;
 
   static pair(): readonly [PairedBus, PairedBus] {
@@ -24,7 +25,7 @@ export class PairedBus extends ClusterBus {
     return { reach: (await this.other?.deliver?.(delivery)) ?? NOTHING_REACHED, complete: true };
   }
 
-  onRelay(deliver: (delivery: RelayedDelivery) => Promise<Reach>): void {
+  onRelay(deliver: (delivery: RelayedDelivery) => Eventual<Reach>): void {
     this.deliver = deliver;
   }
 

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { contentSchemas, ChannelDto, UserIdDto } from './content.dto';
 
+/** The longest batch. */
+export const MAX_ITEMS = 100;
+
 /** PHP writes an empty object as `[]`. */
 const emptyArray = z.array(z.unknown()).max(0);
 
@@ -53,7 +56,7 @@ export const BatchRequest = BatchEnvelope.extend({
   notifications: z
     .array(z.union([BATCH_ITEM.templated, BATCH_ITEM.direct]).meta({ id: 'BatchItem' }))
     .min(1)
-    .max(100),
+    .max(MAX_ITEMS),
 }).meta({ id: 'BatchRequest' });
 
 const count = z.int().min(0);

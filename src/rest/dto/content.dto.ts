@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { addressedChannel, parseUserId } from '../../notification/ids';
 import { PRIORITIES } from '../../notification/priority';
 
-const MAX_TTL_SECONDS = 4_294_967_295;
+export const MAX_TTL_SECONDS = 4_294_967_295;
 
 export const PriorityDto = z.enum(PRIORITIES).meta({ description: 'Who leaves a backlog first', example: 'High' });
 
