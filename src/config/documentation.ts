@@ -161,7 +161,7 @@ Always:
   holds another kind of key, an RSA key of fewer than 2048 bits, or a private key;
 - two tenants with the same API key, a tenant's key that is a general one, a secret that is also an API key;
 - \`WEBSOCKET_CONNECTION_TIMEOUT\` (and in a cluster \`CLUSTER_SESSION_TTL_SECONDS\`) not longer than \`WEBSOCKET_HEARTBEAT_INTERVAL\`;
-- \`WORKERS\` above 1 without a cluster; a cluster whose queue, acknowledgements (when on) or templates lie in memory or in an
+- \`WORKERS\` above 1 without a cluster, or with rate limits in memory; a cluster whose queue, acknowledgements (when on) or templates lie in memory or in an
   embedded database, because the nodes could not share them;
 - \`METRICS_PORT\` equal to \`SERVER_PORT\`; \`REDIS_BACKOFF_MAX_DELAY_MS\` below the first delay.
 

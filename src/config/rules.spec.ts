@@ -54,6 +54,11 @@ describe('what a start refuses', () => {
       'WORKERS: more than one process needs the bus of a cluster',
     ],
     [
+      'workers that each limit rates in their own memory',
+      { ...DEVELOPMENT, WORKERS: '2', CLUSTER_ENABLED: '1', RATELIMIT_ENABLED: '1' },
+      'RATELIMIT_BACKEND: 2 workers cannot count together in the memory of each. Set it to redis, or WORKERS=1.',
+    ],
+    [
       'a queue in memory in a cluster',
       { ...DEVELOPMENT, CLUSTER_ENABLED: '1', QUEUE_ENABLED: '1' },
       'QUEUE_BACKEND: the nodes of a cluster cannot share memory',

@@ -9,7 +9,7 @@ const T = tenant('t');
 
 /** Two processes whose answers pass through what a pipe does to them. */
 class PairedWorkers extends LoneWorker {
-  override readonly count = 2 as 1;
+  override readonly count = 2;
   other: PairedWorkers | undefined;
 
   static pair(): [PairedWorkers, PairedWorkers] {

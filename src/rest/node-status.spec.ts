@@ -71,6 +71,28 @@ describe('readiness', () => {
     status.onModuleDestroy();
   });
 
+  it('includes the other workers, and tells them of this one', () => {
+    const told: boolean[] = [];
+    const workers = Object.assign(new LoneWorker(), {
+      count: 2,
+      areOthersReady: false,
+      tellReady: (isReady: boolean) => told.push(isReady),
+    });
+    const { clock, there, status, notReady } = node('redis', workers);
+    expect(notReady()).toEqual(['startup', 'workers']);
+    status.onApplicationBootstrap();
+    expect(notReady()).toEqual(['workers']);
+    workers.areOthersReady = true;
+    expect(notReady()).toEqual([]);
+    there.redis = false;
+    jest.advanceTimersByTime(1000);
+    clock.advance(5000);
+    jest.advanceTimersByTime(1000);
+    expect(told).toEqual([true, true, false]);
+    status.onModuleDestroy();
+    expect(notReady()).toContain('draining');
+  });
+
   it('does not ask for what is not required', () => {
     const { clock, there, status, notReady } = node('memory');
     status.onApplicationBootstrap();

@@ -93,13 +93,16 @@ export class NodeStatus extends ServiceStatus implements OnApplicationBootstrap,
   }
 
   async acks(): Promise<AckStatus> {
-    this.#pendingInStore = await this.ackService.pendingInStore().catch(() => this.#pendingInStore);
-    const { tracked, acked, expired, latencyMs, pendingInGroups } = await this.totals.whole();
+    const [pendingInStore, { tracked, acked, expired, latencyMs, pendingInGroups }] = await Promise.all([
+      this.ackService.pendingInStore().catch(() => this.#pendingInStore),
+      this.totals.whole(),
+    ]);
+    this.#pendingInStore = pendingInStore;
     return {
       enabled: this.ackService.isEnabled,
       ...{ tracked, acked, expired },
       averageLatencyMs: acked === 0 ? 0 : Math.floor(latencyMs / acked),
-      pending: this.#pendingInStore + pendingInGroups,
+      pending: pendingInStore + pendingInGroups,
     };
   }
 

@@ -56,10 +56,10 @@ export abstract class Workers {
 
 /** The only process on its port. */
 export class LoneWorker extends Workers {
-  readonly count = 1;
+  readonly count: number = 1;
   readonly number = undefined;
   readonly connectionsElsewhere = 0;
-  readonly areOthersReady = true;
+  readonly areOthersReady: boolean = true;
   readonly #answers = new Map<string, (question: never) => unknown>();
 
   uptimeSeconds(): number {
