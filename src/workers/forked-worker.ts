@@ -32,16 +32,18 @@ class ForkedWorker implements WorkerProcess {
   }
 
   onExit(listener: (code: number | null, signal: string | null) => void): void {
-    let hasEnded = false;
-    const end = (code: number | null, signal: string | null): void => {
-      if (hasEnded) return;
-      hasEnded = true;
-      listener(code, signal);
-    };
-    this.worker.process.on('exit', end);
-    // It could not be forked, or a message could not be sent, which its exit follows.
-    this.worker.process.on('error', () => {
-      if (this.pid === undefined) end(null, null);
+    const child = this.worker.process;
+    child.on('exit', (code, signal) => {
+      // What it said last may still be in the pipe.
+      if (child.connected)
+        child.once('disconnect', () => {
+          listener(code, signal);
+        });
+      else listener(code, signal);
+    });
+    child.on('error', () => {
+      // It could not be forked. Else a message could not be sent, which its exit follows.
+      if (child.pid === undefined) listener(null, null);
     });
   }
 }

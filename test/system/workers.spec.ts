@@ -38,7 +38,10 @@ function envOf(env: Env = {}): Env {
 function workersOf(ara: AraProcess): number[] {
   const { pid } = ara.child;
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return children.split(' ').filter((text) => text !== '').map(Number);
+  return children
+    .split(' ')
+    .filter((text) => text !== '')
+    .map(Number);
 }
 
 function isAlive(pid: number): boolean {
@@ -210,9 +213,13 @@ describe('a worker that is killed', () => {
     process.kill(victim!, 'SIGKILL');
     // Of the two clients one was there.
     await Promise.race(clients.map((client) => client.closed));
-    const [left] = (await Promise.all(
-      clients.map(async (client) => ((await counted([client]).catch(() => undefined)) === undefined ? undefined : client)),
-    )).filter((client) => client !== undefined);
+    const [left] = (
+      await Promise.all(
+        clients.map(async (client) =>
+          (await counted([client]).catch(() => undefined)) === undefined ? undefined : client,
+        ),
+      )
+    ).filter((client) => client !== undefined);
     await until('the other has its connections alone', async () => (await figure(ara, 'ara_connections_total')) === 1);
     expect((await ara.post('/api/v1/notifications/broadcast', CONTENT)).json()).toMatchObject({ delivered_to: 1 });
     await left!.notification();
