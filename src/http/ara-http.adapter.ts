@@ -36,6 +36,7 @@ export class AraHttpAdapter extends ExpressAdapter {
   #frontDoor: FrontDoorHandler | undefined;
   #routes: RouteTable | undefined;
   #server: Server | undefined;
+  #isDraining = false;
 
   constructor() {
     super();
@@ -73,6 +74,7 @@ export class AraHttpAdapter extends ExpressAdapter {
       requestTimeout: REQUEST_TIMEOUT_MS,
     });
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      if (this.#isDraining) response.shouldKeepAlive = false;
       if (this.#frontDoor === undefined) response.writeHead(503).end();
       else
         this.#frontDoor(request, response, () => {
@@ -99,6 +101,11 @@ export class AraHttpAdapter extends ExpressAdapter {
     const headers = isJson ? takePresetHeaders(response) : undefined;
     if (headers === undefined) super.reply(response, body, statusCode);
     else reply(response, statusCode ?? response.statusCode, headers, JSON.stringify(body));
+  }
+
+  /** From now on every answer is the last one on its connection. */
+  drain(): void {
+    this.#isDraining = true;
   }
 
   /** Stops listening and resolves when the last request has ended, or after 5 s; connections go as they fall idle. */

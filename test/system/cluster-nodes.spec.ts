@@ -278,3 +278,17 @@ it('a node without cluster mode on the Redis of a cluster says so', async () => 
   await single.stop();
   await cluster.stop();
 });
+
+it('who is on the way in when a node ends is told of it, too', async () => {
+  const cluster = await TestCluster.start();
+  const node = cluster.node(0);
+  // What other nodes know of the user cannot be asked now: the connection is past its handshake, and not registered.
+  cluster.redis.pause();
+  const client = await node.ws('u');
+  const exit = node.stop();
+  expect(await client.next('shutdown', 15_000)).toMatchObject({ reconnect_after_seconds: 5 });
+  expect(await client.closed).toMatchObject({ code: 1001 });
+  cluster.redis.resume();
+  expect(await exit).toEqual({ code: 0, signal: null });
+  await cluster.stop();
+});

@@ -19,8 +19,15 @@ interface Report {
   readonly error?: string;
 }
 
+interface Response {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** REST, over connections that are kept, at each node in turn. */
 export class RestDoor implements Door {
+  /** Requests without an answer, by the code of what happened to them. */
+  readonly failures = new Map<string, number>();
   readonly #agent = new Agent({ keepAlive: true });
 
   constructor(
@@ -29,8 +36,7 @@ export class RestDoor implements Door {
   ) {}
 
   async post({ endpoint, posts }: RequestPlan): Promise<readonly Answer[]> {
-    const node = await this.nodes.next();
-    const { status, text } = await this.#send(node, endpoint, bodyOf(endpoint, posts));
+    const { node, status, text } = await this.#balanced(endpoint, bodyOf(endpoint, posts));
     const answers = answersOf(endpoint, status, text, this.mayLoseStore);
     if (answers.some((answer) => answer.kind === 'accepted' && answer.durable)) node.lastDurableAt = performance.now();
     return answers;
@@ -40,7 +46,22 @@ export class RestDoor implements Door {
     this.#agent.destroy();
   }
 
-  #send(node: Node, endpoint: string, body: unknown): Promise<{ readonly status: number; readonly text: string }> {
+  /** Who refuses the connection was sent nothing: the next one is asked, as a load balancer does. */
+  async #balanced(endpoint: string, body: unknown): Promise<Response & { readonly node: Node }> {
+    for (let attempts = 1; ; attempts++) {
+      const node = await this.nodes.next();
+      try {
+        return { node, ...(await this.#send(node, endpoint, body)) };
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? String(error.code) : 'none';
+        if (code === 'ECONNREFUSED' && attempts < this.nodes.all.length) continue;
+        this.failures.set(code, (this.failures.get(code) ?? 0) + 1);
+        throw error;
+      }
+    }
+  }
+
+  #send(node: Node, endpoint: string, body: unknown): Promise<Response> {
     const { url, env } = node.ara;
     const bytes = Buffer.from(JSON.stringify(body));
     return new Promise((resolve, reject) => {
