@@ -14,7 +14,7 @@ function filesIn(folder: string, ending: RegExp): string[] {
 }
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
-const PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', ...filesIn('docs', /\.md$/)];
+const PAGES = ['README.md', 'README.zh-TW.md', 'CHANGELOG.md', 'CONTRIBUTING.md', ...filesIn('docs', /\.md$/)];
 const SOURCES = filesIn('src', /\.(ts|lua|sql)$/);
 const ALL_SOURCES = SOURCES.map(read).join('\n');
 

@@ -118,7 +118,7 @@ class Reader {
     const folder = mkdtempSync(join(tmpdir(), 'ara-docs-'));
     // Ara as root runs its PostgreSQL as another user, who must get in here.
     chmodSync(folder, 0o755);
-    const redis = samples.some(usesRedis) ? await startRedis() : undefined;
+    const redis = samples.some((sample) => usesRedis(sample, options)) ? await startRedis() : undefined;
     const dotenv = samples.filter(({ language }) => language === 'dotenv').map(({ code }) => code);
     const text = [`JWT_SECRET=${TEST_JWT_SECRET}`, `API_KEY=${TEST_API_KEY}`, ...dotenv].join('\n');
     writeFileSync(join(folder, '.env'), `${text}\n`);
@@ -355,10 +355,8 @@ function provideCommandLine(folder: string): void {
   writeFileSync(join(folder, 'bin/ara.js'), `require(${register});\nrequire(${main});\n`);
 }
 
-function usesRedis({ language, code }: Sample): boolean {
-  return (
-    (language === 'php' && code.search(DOCUMENTED_REDIS) >= 0) || (language === 'bash' && /^redis-cli /m.test(code))
-  );
+function usesRedis({ language, code }: Sample, { php }: FollowOptions): boolean {
+  return language === 'php' ? php === true && code.search(DOCUMENTED_REDIS) >= 0 : /^redis-cli /m.test(code);
 }
 
 async function hasListener(redis: RedisServer): Promise<boolean> {
