@@ -68,11 +68,15 @@ if command -v curl >/dev/null; then
 fi
 [[ -n "$JWT_SECRET$JWT_TOKEN" ]] || cannot_start "Set JWT_SECRET, as the service has it, or JWT_TOKEN."
 
+# Without somebody who watches, no progress: only the summary.
+quiet=""
+[[ -t 1 ]] || quiet=--quiet
+
 failed=()
 left_out=()
 for test in "${tests[@]}"; do
   echo "── $test, profile $PROFILE"
-  "$k6" run "$here/$test.js"
+  "$k6" run "$here/$test.js" ${quiet:+"$quiet"}
   code=$?
   # 108: the script has ended the run itself, because the service is not set up for it, and has said why.
   if [[ $code -eq 108 && ${#tests[@]} -gt 1 && "$test" == sse ]]; then

@@ -61,7 +61,8 @@ await Promise.all(
 // It compares times, so nothing runs beside it.
 if (all) await take('speed');
 rmSync(reports, { recursive: true });
-if (all && !hasK6()) console.log('\nNo k6 on the PATH: the load tests were checked, but not run. k6/README.md tells how.');
+if (all && !hasK6())
+  console.log('\nNo k6 on the PATH: the load tests were checked, but not run. k6/README.md tells how.');
 console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
 if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -276,7 +276,7 @@ describe('the runner', () => {
     ...TESTS.map((name) => [name, name]),
   ])('%s runs %s', (name, script) => {
     const env = { HOST: 'one:1', API_HOST: 'two:2', JWT_SECRET: 's', API_KEY: 'k' };
-    expect(run([name!, 'high'], env).ran).toEqual([`${script!}.js high two:2 one:1 s k`]);
+    expect(run([name, 'high'], env).ran).toEqual([`${script}.js high two:2 one:1 s k`]);
   });
 
   it.each([
