@@ -23,7 +23,8 @@ export const NOTHING_REACHED: Reach = { delivered: 0, failed: 0, users: new Map(
 export abstract class ClusterBus {
   /**
    * Sends one message to each node that is interested in the target, and waits for their counts, at most
-   * CLUSTER_DELIVERY_WAIT_MS. Never rejects: a dead bus reports `complete: false`.
+   * CLUSTER_DELIVERY_WAIT_MS; that they were sent is waited for up to STORE_TIMEOUT_MS. Never rejects: a dead bus reports
+   * `complete: false`.
    */
   abstract relay(delivery: RelayedDelivery): Eventual<RelayReport>;
 

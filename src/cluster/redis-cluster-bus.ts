@@ -117,9 +117,11 @@ export class RedisClusterBus extends ClusterBus implements OnModuleInit {
 
   async relay(delivery: RelayedDelivery): Promise<RelayReport> {
     const { deliveryWaitMs } = this.config.cluster;
+    // Redis itself is waited for like a store, since what has not been published yet may be overtaken by what is posted
+    // to another node after the answer. Should it take longer, the others are told all the same.
+    const longestMs = Math.max(deliveryWaitMs, this.config.store.timeoutMs) + GRACE_MS;
     try {
-      // Should Redis itself take long, the others are told all the same, but nobody waits for it.
-      return await within(deliveryWaitMs + GRACE_MS, this.tell(delivery, performance.now() + deliveryWaitMs));
+      return await within(longestMs, this.tell(delivery, performance.now() + deliveryWaitMs));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.warnings.warn('relay', `The other nodes could not be told of a notification in time: ${reason}`);

@@ -2,7 +2,8 @@ import { Logger } from '@nestjs/common';
 import { Engine, type Made, user } from '../../test/support/engine';
 import { FakeSink } from '../../test/support/fake-sink';
 import { FaultyQueueStore } from '../../test/support/faulty-queue-store';
-import { DEFAULT_TENANT, type NotificationId } from '../notification/ids';
+import { LocalSessionDirectory } from '../cluster/session-directory';
+import { DEFAULT_TENANT, type NotificationId, type UserId } from '../notification/ids';
 import type { Target } from '../notification/target';
 import { CLOSE } from '../protocol/close-reason';
 
@@ -183,6 +184,29 @@ describe('with acknowledgements', () => {
     expect(await acknowledge(id)).toBe('acked');
     expect(await engine.stored('alice')).toEqual([]);
   });
+
+  it.each([
+    ['nobody', new Set<UserId>(), []],
+    ['a WebSocket', new Set([user('alice')]), ['kept']],
+  ])(
+    'while the directory cannot be asked, what a stream took waits; then it finds %s elsewhere',
+    async (_, there, left) => {
+      const directory = new LocalSessionDirectory();
+      const asked = jest.spyOn(directory, 'presentElsewhere').mockRejectedValue(new Error('Redis is away'));
+      engine = new Engine({ env: QUEUE_AND_ACK, queueStore: store, directory });
+      engine.connect({}, sse());
+      const id = await dispatch();
+      await engine.settle();
+      await engine.settlement.retryFailed();
+      expect(await engine.stored('alice')).toEqual([id]);
+      asked.mockResolvedValue(there);
+      await engine.settlement.retryFailed();
+      await engine.settlement.retryFailed();
+      expect(await engine.stored('alice')).toEqual(left.map(() => id));
+      // Asked by the send, and by each of two rounds; what is decided is asked no more.
+      expect(asked).toHaveBeenCalledTimes(3);
+    },
+  );
 
   it('a WebSocket that is being closed does not keep an SSE stream from settling', async () => {
     engine.connect().close(CLOSE.stale);

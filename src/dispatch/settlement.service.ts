@@ -5,7 +5,7 @@ import { AraConfig } from '../config/ara-config';
 import { ConnectionRegistry } from '../connection/connection-registry';
 import type { Receipt, Taker } from '../connection/receipt';
 import { Clock } from '../notification/clock';
-import type { NotificationId } from '../notification/ids';
+import type { NotificationId, UserId } from '../notification/ids';
 import { QueueService } from '../queue/queue.service';
 import type { EntryRef } from '../queue/queue-store';
 
@@ -23,6 +23,8 @@ const MAX_RETRIES_KEPT = 100_000;
 export class SettlementService {
   private readonly logger = new Logger(SettlementService.name);
   #failed: EntryRef[] = [];
+  /** Written to a stream while nobody could tell whether a WebSocket elsewhere may acknowledge them. */
+  #undecided: EntryRef[] = [];
 
   constructor(
     private readonly queue: QueueService,
@@ -49,11 +51,16 @@ export class SettlementService {
     }
   }
 
-  /** Repeats commits that failed. */
+  /** Repeats commits that failed, and decides what could not be decided. */
   async retryFailed(): Promise<void> {
     const failed = this.#failed;
+    const undecided = this.#undecided;
     this.#failed = [];
-    await Promise.allSettled(failed.map((entry) => this.commit(entry)));
+    this.#undecided = [];
+    await Promise.allSettled([
+      ...failed.map((entry) => this.commit(entry)),
+      ...undecided.map((entry) => this.writtenToStream(entry)),
+    ]);
   }
 
   /** The kernel took the entry's bytes on `taker`. */
@@ -66,12 +73,15 @@ export class SettlementService {
 
   private async writtenToStream(entry: EntryRef): Promise<void> {
     const { tenant, user } = entry;
-    // A directory that cannot be asked may know of one; then the entry stays.
-    const mayAcknowledge = await this.directory
-      .presentElsewhere(tenant, [user], 'websocket')
-      .then((users) => users.has(user))
-      .catch(() => true);
-    await (mayAcknowledge ? this.queue.recordDelivery(entry) : this.commit(entry));
+    let present: ReadonlySet<UserId>;
+    try {
+      present = await this.directory.presentElsewhere(tenant, [user], 'websocket');
+    } catch {
+      // There may be one: the entry stays until that can be told, since the stream is not given it again.
+      if (this.#undecided.length < MAX_RETRIES_KEPT) this.#undecided.push(entry);
+      return;
+    }
+    await (present.has(user) ? this.queue.recordDelivery(entry) : this.commit(entry));
   }
 
   /** The user's connections need not remember it much longer. */
