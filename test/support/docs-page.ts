@@ -150,7 +150,7 @@ class Reader {
       writeFileSync(join(this.folder, sample.role), this.#live(sample.code));
       return;
     }
-    if (sample.language !== 'text') this.#isSkipping = false;
+    if (sample.language !== 'text' && sample.language !== 'json') this.#isSkipping = false;
     switch (`${sample.language} ${sample.role}`.trim()) {
       case 'bash':
         check(this.#shell(sample.code), shown);
