@@ -13,6 +13,13 @@ export interface PendingAck extends AckRef {
   readonly expiresAt: number;
 }
 
+export interface Tracked {
+  /** How many are awaited now that were not before. */
+  readonly fresh: number;
+  /** Those among them that were awaited before, until their time was over. */
+  readonly renewed: number;
+}
+
 export type AckOutcome =
   /** It was pending and in time; it is not any more. */
   | { readonly kind: 'acked'; readonly latencyMs: number }
@@ -39,9 +46,9 @@ export abstract class AckStore {
 
   /**
    * Tracks each; one that is pending already keeps its first `sentAt` and is not counted again, unless its time was over
-   * by the new `sentAt`: then it counts as expired and is tracked afresh. Says how many were new.
+   * by the new `sentAt`: then it counts as expired and is tracked afresh.
    */
-  abstract trackMany(pending: readonly PendingAck[]): Promise<number>;
+  abstract trackMany(pending: readonly PendingAck[]): Promise<Tracked>;
 
   /** Settles each, in order; the same ref twice in one call is `acked` once, then `unknown`. */
   abstract acknowledgeMany(refs: readonly AckRef[], now: number): Promise<AckOutcome[]>;
@@ -61,8 +68,8 @@ export abstract class AckStore {
 export class NullAckStore extends AckStore {
   readonly backend = 'none';
 
-  trackMany(): Promise<number> {
-    return Promise.resolve(0);
+  trackMany(): Promise<Tracked> {
+    return Promise.resolve({ fresh: 0, renewed: 0 });
   }
 
   acknowledgeMany(refs: readonly AckRef[]): Promise<AckOutcome[]> {

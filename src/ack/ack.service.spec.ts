@@ -97,6 +97,15 @@ it('figures: what is tracked, acknowledged and expired, and the latency of what 
   expect(await value('ara_ack_latency_seconds_sum')).toBeCloseTo(0.302);
 });
 
+it('counts what was sent again after its time as expired, though no sweep had seen it', async () => {
+  await ack.track(DEFAULT_TENANT, id(1), [user('a')]);
+  clock.advance(30_000);
+  await ack.track(DEFAULT_TENANT, id(1), [user('a')]);
+  expect(ack.figures).toMatchObject({ tracked: 2, expired: 1 });
+  expect(await value('ara_ack_expired_total')).toBe(1);
+  expect(await store.totals()).toMatchObject({ tracked: 2, expired: 1, pending: 1 });
+});
+
 it('lets no dead store hold up a notification: tracking resolves, acknowledging rejects', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
   const down = new StoreUnavailableError('redis', 'connection refused');

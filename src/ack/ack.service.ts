@@ -132,7 +132,9 @@ export class AckService implements OnModuleInit, OnModuleDestroy, OnApplicationS
   }
 
   private async writeTracks(items: readonly PendingAck[]): Promise<true[]> {
-    this.metrics.tracked.inc(await this.store.trackMany(items));
+    const { fresh, renewed } = await this.store.trackMany(items);
+    this.metrics.tracked.inc(fresh);
+    this.metrics.expired.inc(renewed);
     return items.map(() => true);
   }
 }

@@ -1,5 +1,5 @@
 import type { TenantId } from '../notification/ids';
-import { type AckOutcome, type AckRef, AckStore, type AckTotals, type PendingAck } from './ack-store';
+import { type AckOutcome, type AckRef, AckStore, type AckTotals, type PendingAck, type Tracked } from './ack-store';
 
 /** Records that a sweep looks at before it lets the event loop go on. */
 const RECORDS_PER_SLICE = 5000;
@@ -12,22 +12,24 @@ export class MemoryAckStore extends AckStore {
   readonly #pending = new Map<string, PendingAck>();
   readonly #totals = new Map<TenantId, Totals>();
 
-  trackMany(pending: readonly PendingAck[]): Promise<number> {
-    let tracked = 0;
+  trackMany(pending: readonly PendingAck[]): Promise<Tracked> {
+    let fresh = 0;
+    let renewed = 0;
     for (const each of pending) {
       const name = nameOf(each);
       const known = this.#pending.get(name);
       if (known !== undefined) {
         if (known.expiresAt > each.sentAt) continue;
         this.#expire(name, known);
+        renewed++;
       }
       this.#pending.set(name, each);
       const totals = this.#totalsOf(each.tenant);
       totals.tracked++;
       totals.pending++;
-      tracked++;
+      fresh++;
     }
-    return Promise.resolve(tracked);
+    return Promise.resolve({ fresh, renewed });
   }
 
   acknowledgeMany(refs: readonly AckRef[], now: number): Promise<AckOutcome[]> {

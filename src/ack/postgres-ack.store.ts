@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { TenantId } from '../notification/ids';
 import { PostgresService } from '../postgres/postgres.service';
-import { type AckOutcome, type AckRef, AckStore, type AckTotals, type PendingAck } from './ack-store';
+import { type AckOutcome, type AckRef, AckStore, type AckTotals, type PendingAck, type Tracked } from './ack-store';
 
 /** Rows that one statement of a sweep removes, so that none of them takes long. */
 const ROWS_PER_SLICE = 1000;
@@ -17,14 +17,14 @@ export class PostgresAckStore extends AckStore {
     super();
   }
 
-  async trackMany(pending: readonly PendingAck[]): Promise<number> {
-    if (pending.length === 0) return 0;
-    const [row] = await this.postgres.run<{ fresh: string }>(
+  async trackMany(pending: readonly PendingAck[]): Promise<Tracked> {
+    if (pending.length === 0) return { fresh: 0, renewed: 0 };
+    const [row] = await this.postgres.run<{ fresh: string; renewed: string }>(
       'ack_track',
-      'SELECT ara.ack_track($1, $2, $3, $4, $5) AS fresh',
+      'SELECT fresh, renewed FROM ara.ack_expect($1, $2, $3, $4, $5)',
       [...columns(pending), pending.map(({ sentAt }) => sentAt), pending.map(({ expiresAt }) => expiresAt)],
     );
-    return Number(row?.fresh ?? 0);
+    return { fresh: Number(row?.fresh ?? 0), renewed: Number(row?.renewed ?? 0) };
   }
 
   async acknowledgeMany(refs: readonly AckRef[], now: number): Promise<AckOutcome[]> {

@@ -5,7 +5,7 @@ import { inShardGroups, type Located, ShardList } from '../redis-ha/redis-batch'
 import { RedisHaService } from '../redis-ha/redis-ha.service';
 import { ALL_SHARDS, encodeKeyPart, shardKey, shardOf, userName } from '../redis-ha/redis-key';
 import { RedisScript } from '../redis-ha/redis-script';
-import { type AckOutcome, type AckRef, AckStore, type AckTotals, type PendingAck } from './ack-store';
+import { type AckOutcome, type AckRef, AckStore, type AckTotals, type PendingAck, type Tracked } from './ack-store';
 
 /** Records that a sweep removes in one call. */
 const RECORDS_PER_SWEEP = 500;
@@ -37,16 +37,17 @@ export class RedisAckStore extends AckStore {
     this.#prefix = config.ack.redisPrefix;
   }
 
-  async trackMany(pending: readonly PendingAck[]): Promise<number> {
+  async trackMany(pending: readonly PendingAck[]): Promise<Tracked> {
     const counts = await this.#inGroups(pending, async (group) => {
       const shards = new ShardList(this.#keysOf);
       const args = group.flatMap(({ shard, name, number }) => {
         const { sentAt = 0, expiresAt = 0 } = pending[number] ?? {};
         return [shards.numberOf(shard), name, sentAt, expiresAt];
       });
-      return Number(await this.redis.run('ack_track', (redis) => TRACK.run(redis, shards.keys, args)));
+      return (await this.redis.run('ack_track', (redis) => TRACK.run(redis, shards.keys, args))) as [number, number];
     });
-    return counts.reduce((sum, count) => sum + count, 0);
+    const sum = (of: 0 | 1): number => counts.reduce((total, count) => total + count[of], 0);
+    return { fresh: sum(0), renewed: sum(1) };
   }
 
   async acknowledgeMany(refs: readonly AckRef[], now: number): Promise<AckOutcome[]> {

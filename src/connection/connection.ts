@@ -99,6 +99,11 @@ export class Connection implements AudienceMember, Flushable, Lagging {
     return this.subscriptions.has(channel);
   }
 
+  /** Whether a notification to this channel is for it: it subscribed, or hears all that its token allows. */
+  hears(channel: ChannelName): boolean {
+    return this.isSubscribedTo(channel) || (this.identity.hearsAllChannels && this.identity.mayHear(channel));
+  }
+
   /** Bytes accepted for this connection that the kernel has not taken. */
   get backlogBytes(): number {
     return this.unwrittenBytes + (this.#gate?.bytes ?? 0);

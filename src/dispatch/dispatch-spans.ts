@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { RelayedDelivery } from '../cluster/cluster-bus';
 import type { Delivery } from '../notification/delivery';
-import type { TargetKind } from '../notification/target';
+import type { NotificationId } from '../notification/ids';
+import type { Target, TargetKind } from '../notification/target';
 import { ATTRIBUTE, SPAN, type SpanName } from '../telemetry/span-names';
 import { NULL_SPAN, Tracer, type Span } from '../telemetry/tracer';
 
@@ -30,10 +32,25 @@ export class DispatchSpans {
   /** Handing a delivery that is `tracedBy` its dispatch to the connections, here and on other nodes. */
   send({ notification, target }: Delivery): Span {
     if (!this.tracer.enabled) return NULL_SPAN;
+    return this.#send(notification.id, target, notification.eventType, notification.traceparent);
+  }
+
+  /** What goes along to other nodes, so that their part joins the trace. */
+  carried({ notification: { traceparent, eventType } }: Delivery): RelayedDelivery['trace'] {
+    return this.tracer.enabled && traceparent !== undefined ? { parent: traceparent, eventType } : undefined;
+  }
+
+  /** Handing what another node took in to the connections here: a child of its dispatch. */
+  receive({ id, target, trace }: RelayedDelivery): Span {
+    if (!this.tracer.enabled || trace === undefined) return NULL_SPAN;
+    return this.#send(id, target, trace.eventType, trace.parent);
+  }
+
+  #send(id: NotificationId, target: Target, eventType: string, parent: string | undefined): Span {
     const span = this.tracer
-      .start(SEND[target.kind], notification.traceparent)
-      .set(ATTRIBUTE.notificationId, notification.id)
-      .set(ATTRIBUTE.eventType, notification.eventType);
+      .start(SEND[target.kind], parent)
+      .set(ATTRIBUTE.notificationId, id)
+      .set(ATTRIBUTE.eventType, eventType);
     if (target.kind === 'users') span.set(ATTRIBUTE.userCount, target.users.length);
     if (target.kind === 'channel') span.set(ATTRIBUTE.channel, target.channel);
     if (target.kind === 'channels') span.set(ATTRIBUTE.channelCount, target.channels.length);

@@ -30,7 +30,7 @@ export class DispatcherService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.bus.onRelay((relayed) => this.node.deliver(relayed));
+    this.bus.onRelay((relayed) => this.receive(relayed));
   }
 
   /**
@@ -68,6 +68,11 @@ export class DispatcherService implements OnModuleInit {
     return this.recipients.someoneIsConnected(tenant, target);
   }
 
+  /** What another node took in. */
+  private receive(relayed: RelayedDelivery): Eventual<Reach> {
+    return endingWith(this.spans.receive(relayed), () => this.node.deliver(relayed));
+  }
+
   private send({ delivery, frame, storage }: Intake, startedAt: number): Eventual<DeliveryReport> {
     if (storage.kind === 'expired' || storage.kind === 'duplicate') return notSent(delivery, storage.kind);
     const { tenant, notification } = delivery;
@@ -81,6 +86,7 @@ export class DispatcherService implements OnModuleInit {
       frame,
       expiresAt: end === Number.POSITIVE_INFINITY ? undefined : end,
       keptUntil: storage.kind === 'live-only' ? storage.keptUntil : kept?.expiresAt,
+      trace: this.spans.carried(delivery),
     };
     return endingWith(this.spans.send(delivery), () => {
       // The other nodes are told first, so that they deliver while this one does.

@@ -180,6 +180,16 @@ describe('the replay of a connection that opens', () => {
     expect(connection.sink.ids).toEqual([stored]);
   });
 
+  it('warns of a store that is away once a minute, however many connections open', async () => {
+    store.isDown = true;
+    for (let i = 0; i < 5; i++) await engine.open();
+    expect(warn).toHaveBeenCalledTimes(1);
+    engine.clock.advance(60_000);
+    await engine.open();
+    expect(warn).toHaveBeenCalledTimes(2);
+    expect(warn).toHaveBeenLastCalledWith(expect.objectContaining({ suppressed: 4 }));
+  });
+
   it('expects an acknowledgement of what it gives to a WebSocket', async () => {
     start({ ...QUEUE, ACK_ENABLED: 'true' });
     const id = await send();
@@ -296,7 +306,8 @@ describe('recovery', () => {
     store.isDown = true;
     await engine.settle();
     await recover();
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining('Could not look for undelivered entries'));
+    const msg = expect.stringContaining('Could not look for undelivered entries') as unknown;
+    expect(warn).toHaveBeenCalledWith({ msg });
     store.isDown = false;
     expect(await engine.stored('alice')).toEqual([id]);
     await recover();

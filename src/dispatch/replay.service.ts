@@ -8,6 +8,7 @@ import { Frame } from '../protocol/frame';
 import { QueueService } from '../queue/queue.service';
 import type { Position, StoredEntry, StreamKey } from '../queue/queue-store';
 import { NotificationTraces } from '../telemetry/notification-traces';
+import { RepeatedWarnings } from '../telemetry/repeated-warnings';
 import { SettlementService } from './settlement.service';
 
 /** Uncommitted entries reach an open connection that was not sent them within this time. */
@@ -19,7 +20,7 @@ const BACKLOG_POLL_MS = 10;
 /** Gives connections what the store keeps for their users: all of it when they open, and what was missed while they are. */
 @Injectable()
 export class ReplayService implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger(ReplayService.name);
+  private readonly warnings: RepeatedWarnings;
   #timer: NodeJS.Timeout | undefined;
   #recovery: Promise<void> | undefined;
 
@@ -30,7 +31,10 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
     private readonly settlement: SettlementService,
     private readonly clock: Clock,
     private readonly traces: NotificationTraces,
-  ) {}
+  ) {
+    // While the store is away, every connection that opens lacks its replay.
+    this.warnings = new RepeatedWarnings(new Logger(ReplayService.name), clock);
+  }
 
   onModuleInit(): void {
     if (!this.queue.isEnabled) return;
@@ -59,7 +63,7 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
     try {
       await this.sendAll(connection);
     } catch (error) {
-      this.logger.warn({ msg: 'Could not replay the queue', connection_id: connection.identity.id, err: error });
+      this.warnings.warn('replay', 'Could not replay the queue', { connection_id: connection.identity.id, err: error });
     } finally {
       connection.openGate();
     }
@@ -86,9 +90,8 @@ export class ReplayService implements OnModuleInit, OnModuleDestroy {
       }
       for await (const { stream, entries } of this.queue.readMany(streams)) await this.giveMissing(stream, entries);
     } catch (error) {
-      this.logger.warn(
-        `Could not look for undelivered entries: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      this.warnings.warn('recover', `Could not look for undelivered entries: ${reason}`);
     }
     const now = this.clock.now();
     for (const connection of this.registry.all) connection.pruneSent(now);

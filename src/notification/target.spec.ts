@@ -2,7 +2,7 @@ import { channel, user } from '../../test/support/engine';
 import { admits, type AudienceMember, isStorable, type Target, TARGET_KINDS, usersOf } from './target';
 
 function member(name: string, roles: readonly string[] = [], channels: readonly string[] = []): AudienceMember {
-  return { user: user(name), roles, isSubscribedTo: (asked) => channels.includes(asked) };
+  return { user: user(name), roles, hears: (asked) => channels.includes(asked) };
 }
 
 const members = [member('a', ['ops', 'dev'], ['news']), member('b', ['dev'], ['news', 'sport']), member('c')];

@@ -30,7 +30,8 @@ export type Audience =
 export interface AudienceMember {
   readonly user: UserId;
   readonly roles: readonly string[];
-  isSubscribedTo(channel: ChannelName): boolean;
+  /** Whether a notification to this channel would reach it: by subscription, or as a listener to all. */
+  hears(channel: ChannelName): boolean;
 }
 
 /** Every tenant at once: what an unscoped Redis trigger may address. */
@@ -62,7 +63,7 @@ export function admits(audience: Audience | undefined): (member: AudienceMember)
     }
     case 'Channels': {
       const channels = [...new Set(audience.value)] as ChannelName[];
-      return (member) => channels.some((channel) => member.isSubscribedTo(channel));
+      return (member) => channels.some((channel) => member.hears(channel));
     }
   }
 }

@@ -13,6 +13,8 @@ export interface RelayedDelivery {
   readonly expiresAt: number | undefined;
   /** Set when a store keeps it: until when. The receiving node then settles its entry. */
   readonly keptUntil: number | undefined;
+  /** Set while traces are exported: what the receiving node's part of the trace hangs below, and is told of. */
+  readonly trace?: { readonly parent: string; readonly eventType: string } | undefined;
 }
 
 /** What a delivery reached on one node, or on several together. */
@@ -58,7 +60,7 @@ export function encodeClusterMessage(message: ClusterMessage): string {
   const envelope = { v: VERSION, kind, from, exchange };
   switch (message.kind) {
     case 'deliver': {
-      const { id, tenant, target, frame, expiresAt, keptUntil } = message.delivery;
+      const { id, tenant, target, frame, expiresAt, keptUntil, trace } = message.delivery;
       const header = {
         ...envelope,
         topics: message.topics,
@@ -69,6 +71,7 @@ export function encodeClusterMessage(message: ClusterMessage): string {
         may_be_shed: frame.mayBeShed,
         expires_at: expiresAt,
         kept_until: keptUntil,
+        trace: trace && { parent: trace.parent, event_type: trace.eventType },
       };
       return `${JSON.stringify(header)}\n${frame.json}`;
     }
@@ -129,10 +132,11 @@ interface WireDelivery {
   readonly may_be_shed: boolean;
   readonly expires_at?: number;
   readonly kept_until?: number;
+  readonly trace?: { readonly parent: string; readonly event_type: string };
 }
 
 function deliveryOf(header: WireDelivery, json: string): RelayedDelivery {
-  const { id, tenant, target, priority, may_be_shed, expires_at, kept_until } = header;
+  const { id, tenant, target, priority, may_be_shed, expires_at, kept_until, trace } = header;
   return {
     id,
     tenant: tenant ?? EVERY_TENANT,
@@ -140,5 +144,6 @@ function deliveryOf(header: WireDelivery, json: string): RelayedDelivery {
     frame: new Frame(json, { event: 'notification', id, priority, mayBeShed: may_be_shed }),
     expiresAt: expires_at,
     keptUntil: kept_until,
+    trace: trace && { parent: trace.parent, eventType: trace.event_type },
   };
 }

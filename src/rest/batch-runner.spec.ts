@@ -167,6 +167,19 @@ describe('a batch', () => {
     ]);
   });
 
+  it('says of an item that a durable store took it, and of others nothing', async () => {
+    const { made } = door(['ann']);
+    const storing: BatchDoor = {
+      ...made,
+      dispatch: async (one) => ({ ...(await made.dispatch(one)), durable: one.target.kind === 'user' }),
+    };
+    const results = await runBatch([item(toUser('ann')), item(BROADCAST)], PLAIN, storing);
+    expect(results.map((result) => ['durable' in result, result.durable])).toEqual([
+      [true, true],
+      [false, undefined],
+    ]);
+  });
+
   it('keeps the id of an item that the store refused: it may still arrive', async () => {
     const { made } = door([], { dispatch: () => Promise.reject(new Error('Queue unavailable')) });
     const [result] = await runBatch([item(toUser('ann'))], PLAIN, made);

@@ -186,7 +186,8 @@ function dispatched(index: number, { target }: Delivery, report: DeliveryReport)
   const success = isAccepted(report);
   const result = { index, notification_id: id, delivered_to: deliveredTo, failed: report.failed, success };
   if (!success) return { ...result, error: reasonOf(report, target) };
-  return queuedCount > 0 ? { ...result, queued: true } : result;
+  if (queuedCount === 0 && !report.durable) return result;
+  return { ...result, ...(queuedCount > 0 && { queued: true }), ...(report.durable && { durable: true }) };
 }
 
 function reasonOf(report: DeliveryReport, target: Target): string {

@@ -39,14 +39,14 @@ export function describeAckStore(name: string, make: MakeAckStores): void {
     afterEach(() => closed(stores));
 
     it('settles what it tracked, once, and measures how long it took', async () => {
-      expect(await store.trackMany([pending(ref(1))])).toBe(1);
+      expect(await store.trackMany([pending(ref(1))])).toEqual({ fresh: 1, renewed: 0 });
       expect(await store.acknowledgeMany([ref(1)], T0 + 250)).toEqual([{ kind: 'acked', latencyMs: 250 }]);
       expect(await store.acknowledgeMany([ref(1)], T0 + 251)).toEqual([{ kind: 'unknown' }]);
       expect(await store.totals()).toEqual({ tracked: 1, acked: 1, expired: 0, pending: 0, totalLatencyMs: 250 });
     });
 
     it('starts at nothing, and takes nothing', async () => {
-      expect(await store.trackMany([])).toBe(0);
+      expect(await store.trackMany([])).toEqual({ fresh: 0, renewed: 0 });
       expect(await store.acknowledgeMany([], T0)).toEqual([]);
       expect(await store.sweep(T0)).toBe(0);
       expect(await store.totals()).toEqual(NOTHING);
@@ -62,7 +62,7 @@ export function describeAckStore(name: string, make: MakeAckStores): void {
 
     it('gives each recipient of one notification an acknowledgement of their own', async () => {
       const recipients = Array.from({ length: 1100 }, (_, n) => ref(1, `user ${n}`));
-      expect(await store.trackMany(recipients.map((each) => pending(each)))).toBe(1100);
+      expect(await store.trackMany(recipients.map((each) => pending(each)))).toEqual({ fresh: 1100, renewed: 0 });
       const outcomes = await store.acknowledgeMany(recipients, T0 + 1);
       expect(outcomes).toEqual(recipients.map(() => ({ kind: 'acked', latencyMs: 1 })));
     });
@@ -79,7 +79,10 @@ export function describeAckStore(name: string, make: MakeAckStores): void {
 
     it('keeps the first time of one that is pending already', async () => {
       await store.trackMany([pending(ref(1))]);
-      expect(await store.trackMany([pending(ref(1), T0 + 1000), pending(ref(2)), pending(ref(2))])).toBe(1);
+      expect(await store.trackMany([pending(ref(1), T0 + 1000), pending(ref(2)), pending(ref(2))])).toEqual({
+        fresh: 1,
+        renewed: 0,
+      });
       expect(await store.acknowledgeMany([ref(1)], T0 + 1500)).toEqual([{ kind: 'acked', latencyMs: 1500 }]);
       expect((await store.totals()).tracked).toBe(2);
     });
@@ -97,9 +100,9 @@ export function describeAckStore(name: string, make: MakeAckStores): void {
     it('tracks afresh what is sent again after its time was over, swept or not', async () => {
       const again = T0 + TIMEOUT_MS;
       await store.trackMany([pending(ref(1))]);
-      expect(await store.trackMany([pending(ref(1), again)])).toBe(1);
+      expect(await store.trackMany([pending(ref(1), again), pending(ref(2), again)])).toEqual({ fresh: 2, renewed: 1 });
       expect(await store.acknowledgeMany([ref(1)], again + 7)).toEqual([{ kind: 'acked', latencyMs: 7 }]);
-      expect(await store.totals()).toEqual({ tracked: 2, acked: 1, expired: 1, pending: 0, totalLatencyMs: 7 });
+      expect(await store.totals()).toEqual({ tracked: 3, acked: 1, expired: 1, pending: 1, totalLatencyMs: 7 });
     });
 
     it('never measures less than nothing, whatever the clocks of two nodes say', async () => {
@@ -226,15 +229,16 @@ function apply(model: Model, operation: Operation, now: number): { answer: unkno
   let { totals } = model;
   switch (operation.kind) {
     case 'track': {
-      let fresh = 0;
+      let [fresh, renewed] = [0, 0];
       for (const each of operation.refs) {
         const known = open.get(nameOf(each));
         if (known !== undefined && known.expiresAt > now) continue;
         totals = counting(totals, { tracked: 1, expired: known === undefined ? 0 : 1 });
         open.set(nameOf(each), pending(each, now));
         fresh++;
+        if (known !== undefined) renewed++;
       }
-      return { answer: fresh, next: { pending: open, totals } };
+      return { answer: { fresh, renewed }, next: { pending: open, totals } };
     }
     case 'acknowledge': {
       const outcomes = operation.refs.map((each): AckOutcome => {

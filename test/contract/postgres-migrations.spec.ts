@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { migrate, migrationStatus } from '../../src/postgres/migrate';
 import { PostgresServer } from '../support/postgres-server';
 
-const ALL = ['001_message_queue', '002_pending_acks', '003_templates'];
+const ALL = ['001_message_queue', '002_pending_acks', '003_templates', '004_renewed_acks'];
 const TABLES = ['ack_stats', 'dedupe_keys', 'message_queue', 'migrations', 'pending_acks', 'queue_stats', 'templates'];
 
 describe('migrations', () => {

@@ -57,7 +57,7 @@ describe('samples of documents as they stand', () => {
   ])('%s: refused for its placeholders, and for nothing else', async (_, env, variables) => {
     const { code, output } = await refusal(env);
     expect(code).toBe(BAD_CONFIGURATION);
-    expect([...output.matchAll(/^ {2}- (\w+) /gm)].map(([, variable]) => variable)).toEqual(variables);
+    expect([...output.matchAll(/^ {2}- (\w+)[ :]/gm)].map(([, variable]) => variable)).toEqual(variables);
     expect(output).not.toMatch(/your-|user:pass/);
   });
 });

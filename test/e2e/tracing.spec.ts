@@ -341,6 +341,15 @@ describe('one trace from the back end to the acknowledgement', () => {
       }
     });
     closed(id);
+    // Both nodes hand it to their connections; the one that has none did so, too.
+    const dispatch = only('dispatcher.dispatch');
+    const sends = receiver.named('dispatcher.send_to_user');
+    expect(sends.map(({ traceId, parentId }) => ({ traceId, parentId }))).toEqual(
+      Array(2).fill({ traceId: TRACE, parentId: dispatch.spanId }),
+    );
+    for (const { attributes } of sends) {
+      expect(attributes).toEqual({ notification_id: id, event_type: 'order.created' });
+    }
   });
 
   it('but clients are told of it only when that was asked for', async () => {

@@ -71,13 +71,23 @@ describe('what nodes say to each other', () => {
     });
   });
 
+  it('a delivery carries its trace while traces are exported', () => {
+    const message = messages['deliver-user']!;
+    if (message.kind !== 'deliver') throw new Error('not a delivery');
+    const trace = { parent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, eventType: 'ordér "1"\n' };
+    const decoded = decodeClusterMessage(
+      encodeClusterMessage({ ...message, delivery: { ...message.delivery, trace } }),
+    );
+    expect(decoded).toMatchObject({ kind: 'deliver', delivery: { trace } });
+  });
+
   it('and nothing else', () => {
     golden.expectNoOthers();
   });
 
   it('a newer release may add fields, which an older one ignores', () => {
     const text = encodeClusterMessage(messages['deliver-user']!);
-    const newer = text.replace('{"v":1,', '{"v":1,"traceparent":"00-…","retries":{"left":3},');
+    const newer = text.replace('{"v":1,', '{"v":1,"colour":"red","retries":{"left":3},');
     expect(JSON.stringify(decodeClusterMessage(newer))).toBe(JSON.stringify(decodeClusterMessage(text)));
   });
 

@@ -69,6 +69,7 @@ export const BatchItemResult = z
     failed: count,
     success: z.boolean(),
     queued: z.literal(true).optional(),
+    durable: z.literal(true).optional().meta({ description: 'A durable store took it for everybody it is for' }),
     skipped: z.literal(true).optional(),
     error: z.string().optional(),
   })
