@@ -6,16 +6,12 @@ ARG NODE_VERSION=24.22.3
 FROM node:${NODE_VERSION}-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
+# Nothing that the image keeps has a script to run after its installation, or code for one kind of processor.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY nest-cli.json tsconfig.json ./
 COPY src src
 RUN npm run build && rm dist/.tsbuildinfo
-
-FROM node:${NODE_VERSION}-bookworm-slim AS dependencies
-WORKDIR /app
-COPY package.json package-lock.json ./
-# Nothing that is left has code of a platform in it, or a script to run after its installation.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+RUN npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM node:${NODE_VERSION}-bookworm-slim
 LABEL org.opencontainers.image.title="Ara" \
@@ -29,7 +25,7 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
 COPY package.json LICENSE ./
 COPY bin bin
 COPY deploy/docker/healthcheck.js deploy/docker/healthcheck.js
-COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 # It starts with real secrets or not at all.
 ENV NODE_ENV=production RUN_MODE=production

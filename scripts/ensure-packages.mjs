@@ -51,9 +51,10 @@ function installTools() {
   if (existsSync(marker) && readFileSync(marker, 'utf8') === list) return;
   console.log(`Installing ${PYTHON_PACKAGES.join(', ')} …`);
   rmSync(TOOLS, { recursive: true, force: true });
-  const args = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--root-user-action', 'ignore'];
-  const { status } = spawnSync('python3', [...args, '--target', TOOLS, ...PYTHON_PACKAGES], { stdio: 'inherit' });
-  if (status !== 0) fail(`python3 ${args.join(' ')} failed`);
+  const options = '--quiet --no-compile --disable-pip-version-check --root-user-action ignore --target';
+  const args = ['-m', 'pip', 'install', ...options.split(' '), TOOLS, ...PYTHON_PACKAGES];
+  const { status } = spawnSync('python3', args, { stdio: 'inherit' });
+  if (status !== 0) fail(`Failed: python3 ${args.join(' ')}`);
   writeFileSync(marker, list);
 }
 

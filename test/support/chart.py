@@ -1,6 +1,6 @@
 """Renders and lints the chart with Helm's own engine, and checks what comes out against the schemas of Kubernetes.
 
-Reads {"chart": folder, "kubernetes": version, "values": {…}} from the standard input; writes
+Reads {"chart": folder, "kubernetes": version, "values": {…} or a file} from the standard input; writes
 {"lint": […], "objects": […], "notes": text, "problems": […]} or {"error": text}.
 """
 import json
@@ -16,6 +16,9 @@ CUSTOM = ("monitoring.coreos.com/", "gateway.networking.k8s.io/")
 def main():
     request = json.load(sys.stdin)
     values = request["values"]
+    if isinstance(values, str):
+        with open(values, encoding="utf-8") as file:
+            values = yaml.safe_load(file)
     lint = helm.lint(request["chart"], values, strict=True, kube_version=f"v{request['kubernetes']}.0")
     with helm.Chart.load(request["chart"]) as chart:
         chart.validate_schema(values)

@@ -31,7 +31,7 @@ describe('the image', () => {
   let image: Image;
   let env: Env;
   let url: string;
-  let container: ChildProcess;
+  let container: ChildProcess | undefined;
   let log = '';
 
   const secret = (name: string): string => readFileSync(join(secrets, name), 'utf8');
@@ -53,7 +53,7 @@ describe('the image', () => {
   }, BUILD_MS);
 
   afterAll(() => {
-    container.kill('SIGKILL');
+    container?.kill('SIGKILL');
     image.remove();
     rmSync(secrets, { recursive: true });
   });
