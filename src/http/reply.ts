@@ -11,7 +11,7 @@ const MAX_LINGER_MS = 3_000;
  * answer: closing a connection with unread bytes in it resets it, and a reset may overtake the answer.
  */
 export function reply(response: ServerResponse, status: number, headers: readonly string[], json?: string): void {
-  const all = [...headers];
+  const all = headers.slice();
   if (json !== undefined) all.push('Content-Type', 'application/json; charset=utf-8');
   // A 204 has no length; everything else says how long it is, so that the answer is whole before the connection ends.
   if (status !== 204) all.push('Content-Length', String(json === undefined ? 0 : Buffer.byteLength(json)));

@@ -7,6 +7,7 @@ import { AraConfig } from '../config/ara-config';
 import { clientAddress } from '../http/client-address';
 import { errorAnswer } from '../http/error-body';
 import { rateLimited, rateLimitHeaders } from '../rate-limit/rate-limited';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { RateLimitService } from '../rate-limit/rate-limit.service';
 
 /** An HTTP answer given in place of a connection. */
@@ -23,7 +24,8 @@ export interface Admitted {
   readonly identity: Identity;
   /** To be echoed, or a browser drops the connection. */
   readonly subprotocol: string | undefined;
-  readonly query: URLSearchParams;
+  /** The part of the URL behind `?`. */
+  readonly query: string;
 }
 
 export type HandshakeResult = Refusal | Admitted;
@@ -56,26 +58,27 @@ export class Handshake {
     if (found.kind === 'refused') return refusal(found.status, found.message);
     const identity = this.tokens.verify(found.token);
     if (identity === undefined) return refusal(INVALID_TOKEN.status, INVALID_TOKEN.message);
-    return { kind: 'admitted', identity, subprotocol: found.subprotocol, query: new URLSearchParams(query) };
+    return { kind: 'admitted', identity, subprotocol: found.subprotocol, query };
   }
 
   /** Counts an attempt to upgrade; those to open a stream are counted by ConnectGuard, from the same bucket. */
-  async limit(request: IncomingMessage): Promise<Refusal | undefined> {
+  limit(request: IncomingMessage): Eventual<Refusal | undefined> {
     const address = clientAddress(
       request.socket.remoteAddress,
       request.headers['x-forwarded-for'],
       this.config.server.trustProxy,
     );
-    const decision = await this.rateLimit.connect(address);
-    if (decision === undefined || decision.allowed) return undefined;
-    const { status, body } = errorAnswer(rateLimited(decision), this.config.production);
-    return {
-      kind: 'refused',
-      status,
-      contentType: 'application/json; charset=utf-8',
-      body: JSON.stringify(body),
-      headers: rateLimitHeaders(decision),
-    };
+    return whenThere(this.rateLimit.connect(address), (decision): Refusal | undefined => {
+      if (decision === undefined || decision.allowed) return undefined;
+      const { status, body } = errorAnswer(rateLimited(decision), this.config.production);
+      return {
+        kind: 'refused',
+        status,
+        contentType: 'application/json; charset=utf-8',
+        body: JSON.stringify(body),
+        headers: rateLimitHeaders(decision),
+      };
+    });
   }
 }
 

@@ -65,7 +65,7 @@ export class SseController {
       refuse(response, refusal(400, 'A stream cannot follow a request that is not answered yet'));
       return;
     }
-    const named = query
+    const named = new URLSearchParams(query)
       .getAll('channels')
       .flatMap((list) => list.split(','))
       .filter((name) => name !== '');

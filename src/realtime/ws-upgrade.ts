@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Injectable, Logger } from '@nestjs/common';
 import type { WebSocketServer } from 'ws';
 import { AraConfig } from '../config/ara-config';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { SPAN } from '../telemetry/span-names';
 import { chosenSubprotocol } from './chosen-subprotocol';
 import { Handshake, type HandshakeResult, type Refusal, refusal } from './handshake';
@@ -36,7 +37,8 @@ export class WsUpgrade {
     socket.on('error', destroy);
     const span = this.spans.handshake(SPAN.wsUpgrade, request);
     try {
-      const result = await this.attempt(request);
+      const attempt = this.attempt(request);
+      const result = attempt instanceof Promise ? await attempt : attempt;
       if (!socket.writable) return;
       if (result.kind === 'refused') {
         refuse(socket, result);
@@ -57,8 +59,11 @@ export class WsUpgrade {
     }
   }
 
-  private async attempt(request: IncomingMessage): Promise<HandshakeResult> {
-    return (await this.handshake.limit(request)) ?? this.check(request) ?? this.handshake.admit(request, 'websocket');
+  private attempt(request: IncomingMessage): Eventual<HandshakeResult> {
+    return whenThere(
+      this.handshake.limit(request),
+      (refused) => refused ?? this.check(request) ?? this.handshake.admit(request, 'websocket'),
+    );
   }
 
   /** What is wrong with the request as an upgrade, if anything. Browsers' origins count in production only. */

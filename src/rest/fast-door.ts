@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { Eventual } from '../notification/eventual';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { BatchService } from './batch.service';
+import { batchResponseJson, sendResponseJson } from './dto/response-json';
 import type { Exchange } from './exchange';
 import { SendingService } from './sending.service';
 
-/** Makes the body of a 200. */
-export type FastHandler = (exchange: Exchange) => Eventual<object>;
+/** Makes the body of a 200: JSON text. */
+export type FastHandler = (exchange: Exchange) => Eventual<string>;
 
 /** The sending endpoints by exact path, answered without Express; what they do is the same service. */
 @Injectable()
@@ -14,12 +15,12 @@ export class FastDoor {
 
   constructor(sending: SendingService, batches: BatchService) {
     this.#handlers = new Map<string, FastHandler>([
-      ['/api/v1/notifications/send', (exchange) => sending.sendToUser(exchange)],
-      ['/api/v1/notifications/send-to-users', (exchange) => sending.sendToUsers(exchange)],
-      ['/api/v1/notifications/broadcast', (exchange) => sending.broadcast(exchange)],
-      ['/api/v1/notifications/channel', (exchange) => sending.sendToChannel(exchange)],
-      ['/api/v1/notifications/channels', (exchange) => sending.sendToChannels(exchange)],
-      ['/api/v1/notifications/batch', (exchange) => batches.send(exchange)],
+      ['/api/v1/notifications/send', (exchange) => whenThere(sending.sendToUser(exchange), sendResponseJson)],
+      ['/api/v1/notifications/send-to-users', (exchange) => whenThere(sending.sendToUsers(exchange), toJson)],
+      ['/api/v1/notifications/broadcast', (exchange) => whenThere(sending.broadcast(exchange), sendResponseJson)],
+      ['/api/v1/notifications/channel', (exchange) => whenThere(sending.sendToChannel(exchange), toJson)],
+      ['/api/v1/notifications/channels', (exchange) => whenThere(sending.sendToChannels(exchange), toJson)],
+      ['/api/v1/notifications/batch', (exchange) => whenThere(batches.send(exchange), batchResponseJson)],
     ]);
   }
 
@@ -27,4 +28,8 @@ export class FastDoor {
   find(method: string, path: string): FastHandler | undefined {
     return method === 'POST' ? this.#handlers.get(path) : undefined;
   }
+}
+
+function toJson(response: object): string {
+  return JSON.stringify(response);
 }

@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { AraConfig } from '../config/ara-config';
 import { AraHttpAdapter } from '../http/ara-http.adapter';
-import { CorsPolicy } from '../http/cors';
+import { CorsPolicy, type HeaderList } from '../http/cors';
 import { ErrorFilter } from '../http/error.filter';
 import { receiveJson } from '../http/json-body';
 import { reply } from '../http/reply';
@@ -27,6 +27,8 @@ export class FrontDoor implements OnModuleInit {
   readonly #access: AccessList;
   readonly #cors: CorsPolicy;
   readonly #securityHeaders = securityHeaders();
+  /** Of requests that come from no page. */
+  readonly #sameOriginHeaders: HeaderList;
 
   constructor(
     private readonly config: AraConfig,
@@ -39,6 +41,7 @@ export class FrontDoor implements OnModuleInit {
     const { server, telemetry } = config;
     this.#access = new AccessList({ documents: server.docsEnabled, metrics: telemetry.metricsPort === undefined });
     this.#cors = new CorsPolicy(server.corsOrigins);
+    this.#sameOriginHeaders = [...this.#securityHeaders, ...this.#cors.headersFor(undefined)];
   }
 
   onModuleInit(): void {
@@ -53,7 +56,8 @@ export class FrontDoor implements OnModuleInit {
   #open(request: IncomingMessage, response: ServerResponse, adapter: AraHttpAdapter, express: () => void): void {
     const { origin, 'x-request-id': givenId } = request.headers;
     const exchange = new Exchange(request, response, requestIdOf(givenId));
-    exchange.headers = [...this.#securityHeaders, ...this.#cors.headersFor(origin), 'X-Request-Id', exchange.requestId];
+    exchange.headers = this.#headersFor(origin);
+    exchange.headers.push('X-Request-Id', exchange.requestId);
     const route = adapter.routes.find(exchange.path);
     this.metrics.watch(exchange, route?.pattern);
     if (exchange.method === 'OPTIONS') {
@@ -74,6 +78,12 @@ export class FrontDoor implements OnModuleInit {
     } catch (error) {
       fail(error);
     }
+  }
+
+  #headersFor(origin: string | undefined): string[] {
+    return origin === undefined
+      ? this.#sameOriginHeaders.slice()
+      : [...this.#securityHeaders, ...this.#cors.headersFor(origin)];
   }
 
   #enter(exchange: Exchange, route: Route | undefined, express: () => void): Eventual<void> {
@@ -102,8 +112,8 @@ export class FrontDoor implements OnModuleInit {
       express();
       return;
     }
-    return whenThere(handler(exchange), (body) => {
-      reply(exchange.response, 200, exchange.headers, JSON.stringify(body));
+    return whenThere(handler(exchange), (json) => {
+      reply(exchange.response, 200, exchange.headers, json);
     });
   }
 }
