@@ -39,7 +39,8 @@ export interface SupervisorMeans {
 interface Worker {
   readonly number: number;
   process: WorkerProcess | undefined;
-  phase: 'away' | 'starting' | 'prepared' | 'serving';
+  /** `loading`: it has not said anything yet. */
+  phase: 'away' | 'loading' | 'starting' | 'prepared' | 'serving';
   connections: number;
   isReady: boolean;
   silentLooks: number;
@@ -112,7 +113,7 @@ export class Supervisor {
 
   private launch(worker: Worker): void {
     const forked = this.means.fork(worker.number);
-    Object.assign(worker, { process: forked, phase: 'starting', isReady: false, silentLooks: 0, reason: undefined });
+    Object.assign(worker, { process: forked, phase: 'loading', isReady: false, silentLooks: 0, reason: undefined });
     forked.onMessage((raw) => {
       const message = parseFromWorker(raw);
       if (message !== undefined && worker.process === forked) this.hear(worker, message);
@@ -130,6 +131,7 @@ export class Supervisor {
 
   private hear(worker: Worker, message: FromWorker): void {
     worker.silentLooks = 0;
+    if (worker.phase === 'loading') worker.phase = 'starting';
     switch (message.kind) {
       case 'prepared':
         worker.phase = 'prepared';
@@ -222,7 +224,9 @@ export class Supervisor {
   private look(): void {
     if (this.#isEnding) return;
     for (const worker of this.#workers) {
-      if (worker.process === undefined || ++worker.silentLooks < SILENT_LOOKS) continue;
+      // A machine that is very busy may take longer than that to load a program.
+      if (worker.process === undefined || worker.phase === 'loading') continue;
+      if (++worker.silentLooks < SILENT_LOOKS) continue;
       worker.silentLooks = 0;
       this.means.log('error', `Worker ${worker.number} has been silent for ${SILENT_LOOKS} s and is killed`, {
         worker: worker.number,
