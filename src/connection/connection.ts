@@ -46,7 +46,7 @@ const DRAIN_CHUNK_BYTES = 64 * 1024;
 const CLOSE_GRACE_MS = 5000;
 const NOTHING = Buffer.alloc(0);
 
-/** One open WebSocket or SSE stream: takes frames, keeps their order, bounds what waits. */
+/** One open WebSocket or SSE stream: takes frames, keeps their order, bounds what waits. Taking one is O(1). */
 export class Connection implements AudienceMember, Flushable, Lagging {
   /** Slots in the registry's lists, for removal in O(1); the registry's business. */
   slot = -1;

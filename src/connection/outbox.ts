@@ -14,7 +14,8 @@ const NORMAL = PRIORITIES.indexOf('Normal');
 
 /**
  * What waits for a reader that lags behind, bounded by its owner. Leaves by priority, in arrival order within one.
- * Exists only while there is a backlog.
+ * Exists only while there is a backlog. Adding is O(1); taking and shedding move what waits in one lane, which its owner
+ * bounds to 8 MiB.
  */
 export class Outbox {
   #bytes = 0;

@@ -6,7 +6,7 @@ export interface HeldFrame {
   readonly receipt: Receipt | undefined;
 }
 
-/** Holds live frames of a connection while it is given what was kept for it. */
+/** Holds live frames of a connection while it is given what was kept for it. O(1) per frame; its owner bounds the bytes. */
 export class ReplayGate {
   readonly #held: HeldFrame[] = [];
   #bytes = 0;

@@ -17,7 +17,7 @@ export interface Lagging {
   close(reason: CloseReason): void;
 }
 
-/** Closes connections that lag more than 1 MiB behind for 5 s. Healthy readers lag by the turn under flood, so time belongs to the rule. */
+/** Closes connections that lag more than 1 MiB behind for 5 s. Healthy readers lag by the turn under flood, so time belongs to the rule. O(1) per observation; a check is O(those who lag). */
 @Injectable()
 export class SlowReaders implements OnModuleInit, OnModuleDestroy {
   readonly #since = new Map<Lagging, number>();

@@ -57,6 +57,9 @@ interface Part extends Located {
  * On one server a script does everything that belongs together in one step, also for many users. In a Redis Cluster a
  * script reaches one shard only: then an append for users of several shards is several steps, and a dedupe key is
  * claimed before them (OpenAppends says what happens when the claimant dies in between).
+ *
+ * Appending, committing and reading a page do not depend on how many entries a user has; at the cap, an append reads all
+ * of them if the oldest is on its way to an open connection.
  */
 @Injectable()
 export class RedisQueueStore extends QueueStore {

@@ -12,7 +12,10 @@ const TICK_MS = 100;
 const NOTHING = Buffer.alloc(0);
 const DURATION_BUCKETS_MS = [10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
-/** Keeps connections alive and notices dead ones: a heartbeat with a protocol ping per interval, phases spread. */
+/**
+ * Keeps connections alive and notices dead ones: a heartbeat with a protocol ping per interval, phases spread. One timer
+ * for all; O(1) per connection that comes or goes, one write per connection and interval.
+ */
 @Injectable()
 export class HeartbeatService implements OnModuleInit, OnModuleDestroy {
   private readonly wheel: Wheel<Connection>;

@@ -1,6 +1,9 @@
 const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 
-/** Spreads members evenly over a period: each is due once per turn, at a phase of its own. */
+/**
+ * Spreads members evenly over a period: each is due once per turn, at a phase of its own. Adding and removing are O(1), a
+ * turn costs its own members.
+ */
 export class Wheel<T> {
   readonly #slots: Set<T>[];
   readonly #slotOf = new Map<T, Set<T>>();

@@ -7,6 +7,7 @@ const SENDS = 2000;
 const LISTENERS_PER_PROCESS = 9500;
 const REPEATS = 3;
 const BATCH = 100;
+const PUSHED_OUT = 5000;
 const SEND = '/api/v1/notifications/send';
 const CHANNEL = '/api/v1/notifications/channel';
 const UNLIMITED = {
@@ -194,25 +195,26 @@ async function queue(stage) {
     };
     tables.push({ of: `entries of a user in ${backend}`, columns, points });
     await ara.end();
+    tables.push(await atTheCap(stage, backend, reach));
   }
-  tables.push(await atTheCap(stage));
   return tables;
 }
 
 /** A full queue: each new entry pushes out the oldest one. */
-async function atTheCap(stage) {
+async function atTheCap(stage, backend, reach) {
   const points = [];
   for (const n of [100, 1000, 10_000]) {
-    const ara = await stage.ara({ ...UNLIMITED, QUEUE_ENABLED: 'true', QUEUE_MAX_SIZE_PER_USER: String(n) });
+    const env = { ...reach, QUEUE_ENABLED: 'true', QUEUE_BACKEND: backend, QUEUE_MAX_SIZE_PER_USER: String(n) };
+    const ara = await stage.ara({ ...UNLIMITED, ...env });
     const load = await stage.load('requests.mjs');
     await warmUp(load, ara, new Crowd(stage, ara));
-    await fill(load, ara, 'user-absent', n);
+    await fill(load, ara, 'user-full', n);
     await ara.idle();
-    points.push({ n, keep: (await cpu(ara, () => fill(load, ara, 'user-absent', 10_000))) / 10_000 });
+    points.push({ n, keep: (await cpu(ara, () => fill(load, ara, 'user-full', PUSHED_OUT))) / PUSHED_OUT });
     await ara.end();
   }
-  stage.progress('full queues');
-  return { of: 'cap of a full queue (memory)', columns: { keep: 'keeping one more, µs' }, points };
+  stage.progress(`full queues in ${backend}`);
+  return { of: `cap of a full queue in ${backend}`, columns: { keep: 'keeping one more, µs' }, points };
 }
 
 /** Tenants with one connection each. */

@@ -22,7 +22,7 @@ and who never come, with queue and acknowledgements in Redis; Redis is killed, s
 
   --minutes <n>    how long (default 20; under 5 the slope of the memory is not judged)
   --rate <n>       requests per second (default 40)
-  --connects <n>   new connections per second (default 15)
+  --connects <n>   new connections per second (default 8)
   --blink <n>      seconds between two troubles of Redis (default 45)
   --seed <n>       decides everything that is drawn (default 7)
 
@@ -41,7 +41,7 @@ export function parseOptions(args: readonly string[]): SoakOptions | undefined {
       help: { type: 'boolean', short: 'h', default: false },
       minutes: number('20'),
       rate: number('40'),
-      connects: number('15'),
+      connects: number('8'),
       blink: number('45'),
       seed: number('7'),
     },

@@ -6,6 +6,7 @@ import { AraProcess, type Env } from '../../support/ara-process';
 import { type RedisServer, startRedis } from '../../support/redis-server';
 import { until } from '../../support/until';
 import { Random } from '../audit/random';
+import { BackEnd } from './back-end';
 import { Churn } from './churn';
 import type { SoakOptions } from './options';
 import { Monitor, slope, type Vitals, vitalsEnv } from './vitals';
@@ -94,6 +95,7 @@ class Soak {
   readonly #seen: Vitals[] = [];
   readonly #startedAt = Date.now();
   readonly #monitor: Monitor;
+  readonly #backEnd: BackEnd;
   #blinks = 0;
 
   constructor(
@@ -105,6 +107,7 @@ class Soak {
   ) {
     this.#random = new Random(options.seed);
     this.#monitor = new Monitor(ara, folder, this.#startedAt);
+    this.#backEnd = new BackEnd(ara);
   }
 
   async run(): Promise<SoakVerdict> {
@@ -115,6 +118,7 @@ class Soak {
     const until = Date.now() + this.options.minutes * 60_000;
     await Promise.all([this.#post(churn, until), this.#blink(until), this.#watch(churn, until)]);
     churn.end();
+    this.#backEnd.end();
     const { left, end } = await this.#settle(baseline);
     const { code } = await this.ara.stop();
     return this.#verdict(churn, baseline, end, left, code);
@@ -126,6 +130,7 @@ class Soak {
     churn.begin(this.options.connectsPerSecond);
     await this.#post(churn, Date.now() + 3000);
     churn.end();
+    this.#backEnd.end();
     await until(
       'the first connections are gone',
       async () => {
@@ -156,10 +161,7 @@ class Soak {
       return;
     }
     const [path, body] = this.#request(churn, n, event);
-    const answer = await this.ara
-      .http('POST', `/api/v1/notifications/${path}`, { body, timeoutMs: 20_000 })
-      .then(({ status }) => String(status))
-      .catch(() => 'none');
+    const answer = await this.#backEnd.post(path, body);
     this.#answers[answer] = (this.#answers[answer] ?? 0) + 1;
   }
 
