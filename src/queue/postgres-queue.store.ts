@@ -44,7 +44,8 @@ const ENTRY = `q.seq, q.notification_id::text, q.priority, q.event_data, q.attem
 
 /**
  * The queue in PostgreSQL. Each call is one statement and one transaction; those of one user follow each other across all
- * nodes (see migrations/001_message_queue.sql). All of them find rows by index: O(log n) each.
+ * nodes (see migrations/001_message_queue.sql). Rows are
+ * found by index, O(log n) each; an append also counts its users' entries, each up to the cap.
  */
 @Injectable()
 export class PostgresQueueStore extends QueueStore {

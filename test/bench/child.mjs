@@ -15,7 +15,7 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 /** What the kernel has charged to a process and its workers, all threads, user and system, in microseconds. Linux only. */
-function cpuMicros(pid) {
+export function cpuMicros(pid) {
   const workers = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   return [pid, ...workers].reduce((sum, each) => sum + ownCpuMicros(each), 0);
 }

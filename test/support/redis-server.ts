@@ -66,6 +66,12 @@ export class RedisServer {
     return `${isCluster ? 'redis+cluster' : 'redis'}://127.0.0.1:${this.port}`;
   }
 
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error('the server is not running');
+    return pid;
+  }
+
   /** Again, after `stop` or `kill9`: same port, same folder. */
   async start(): Promise<void> {
     const [command, args] = this.#commandLine();

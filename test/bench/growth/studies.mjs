@@ -1,4 +1,5 @@
 /** One study per thing that there may be many of. Each gives tables: a point per number, a column per cost. */
+import { cpuMicros } from '../child.mjs';
 import { post } from '../stage.mjs';
 import { API_KEY, batchBody, broadcastBody, EVENT, sendBody } from '../workload.cjs';
 
@@ -156,12 +157,13 @@ async function queue(stage) {
   const redis = await stage.redis();
   const postgres = await stage.postgres();
   const stores = {
-    memory: {},
-    ...(redis && { redis: { REDIS_URL: redis.url, REDIS_CHANNELS: '' } }),
-    ...(postgres && { postgres: { DATABASE_URL: postgres.url } }),
+    memory: [{}],
+    ...(redis && { redis: [{ REDIS_URL: redis.url, REDIS_CHANNELS: '' }, redis] }),
+    ...(postgres && { postgres: [{ DATABASE_URL: postgres.url }, postgres] }),
   };
   const tables = [];
-  for (const [backend, reach] of Object.entries(stores)) {
+  for (const [backend, [reach, server]] of Object.entries(stores)) {
+    const ofStore = () => (server === undefined ? undefined : cpuMicros(server.pid));
     const env = { ...reach, QUEUE_ENABLED: 'true', QUEUE_BACKEND: backend, QUEUE_MAX_SIZE_PER_USER: '1000000' };
     const ara = await stage.ara({ ...UNLIMITED, ...env });
     const load = await stage.load('requests.mjs');
@@ -176,7 +178,9 @@ async function queue(stage) {
       await ara.idle();
       const { rssBytes } = ara;
       // The last of them, when all the others are there already.
+      const storeBefore = ofStore();
       const keeping = await cpu(ara, () => fill(load, ara, name, n - already));
+      const storing = ofStore() - storeBefore;
       const weight = (ara.rssBytes - rssBytes) / (n - already);
       const client = await stage.load('listeners.mjs');
       await client.ask({ do: 'expect', count: n });
@@ -184,16 +188,23 @@ async function queue(stage) {
         await client.ask({ do: 'connect', port: ara.port, kind: ara.kind, count: 1, user: name });
         await client.ask({ do: 'wait' });
       });
-      points.push({ n, keep: keeping / (n - already), replay: replaying / n, ...(n >= 10_000 && { rss: weight }) });
+      points.push({
+        ...{ n, keep: keeping / (n - already), replay: replaying / n },
+        ...(backend === 'memory' ? n >= 10_000 && { rss: weight } : { store: storing / (n - already) }),
+      });
       await client.end();
       stage.progress(`${n} entries in ${backend}`);
     }
     const columns = {
       keep: 'keeping one more, µs',
       replay: 'replaying, µs per entry',
-      ...(backend === 'memory' && { rss: 'bytes RSS per entry of 330 bytes' }),
+      ...(backend === 'memory'
+        ? { rss: 'bytes RSS per entry of 330 bytes' }
+        : { store: 'keeping one more, µs of the store itself' }),
     };
-    tables.push({ of: `entries of a user in ${backend}`, columns, points });
+    // It counts the entries of the user, up to the cap, which is 100 unless told and a million here.
+    const known = backend === 'postgres' ? ['store'] : [];
+    tables.push({ of: `entries of a user in ${backend}`, columns, points, known });
     await ara.end();
     tables.push(await atTheCap(stage, backend, reach));
   }

@@ -16,7 +16,8 @@ export function judged(study) {
     // Two points are no line.
     if (usable.length > 2) exponents[column] = slope(usable);
   }
-  const steep = Object.keys(exponents).filter((column) => exponents[column] >= STEEP_EXPONENT);
+  const { known = [] } = study;
+  const steep = Object.keys(exponents).filter((name) => exponents[name] >= STEEP_EXPONENT && !known.includes(name));
   return { ...study, exponents, steep };
 }
 
