@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { compact, elements, members, nestsDeeperThan, toRawJson, trustedRawJson } from './raw-json';
+import { compact, elements, members, nestsDeeperThan, quoted, toRawJson, trustedRawJson } from './raw-json';
 
 const whole = (text: string): { start: number; end: number } => ({ start: 0, end: text.length });
 
@@ -147,4 +147,12 @@ describe('compact', () => {
 it('values of this process and texts of a store become RawJson', () => {
   expect(toRawJson({ a: [1, 'x\n'] })).toBe('{"a":[1,"x\\n"]}');
   expect(trustedRawJson('{"a":1}')).toBe('{"a":1}');
+});
+
+it('a quoted text is what JSON.stringify writes', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constant('"\\\u007f\u2028')), (text) => {
+      expect(quoted(text)).toBe(JSON.stringify(text));
+    }),
+  );
 });

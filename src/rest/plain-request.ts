@@ -15,6 +15,9 @@ import type { Asked } from './to-delivery';
  * find the words for what is wrong.
  */
 
+const OPEN_BRACKET = 0x5b;
+const COMMA = 0x2c;
+
 const CONTENT = ['event_type', 'payload', 'priority', 'ttl', 'correlation_id'];
 const [EVENT_TYPE, PAYLOAD, PRIORITY, TTL, CORRELATION_ID, TARGET] = [0, 1, 2, 3, 4, 5];
 
@@ -32,6 +35,9 @@ const [TYPE, VALUE] = [0, 1];
 type ToUser = Extract<Target, { kind: 'user' }>;
 type ToChannel = Extract<Target, { kind: 'channel' }>;
 type ToAll = Extract<Target, { kind: 'broadcast' }>;
+
+const BROADCAST: ToAll = { kind: 'broadcast' };
+const NO_OPTIONS = { stopOnError: false, deduplicate: false };
 
 export interface PlainBatch {
   /** 1 to MAX_ITEMS. */
@@ -60,8 +66,6 @@ export function plainBatch(bytes: Buffer): PlainBatch | undefined {
   const items = options === undefined ? undefined : batchItems(scanner, BATCH.start(NOTIFICATIONS));
   return options === undefined || items === undefined ? undefined : { items, options };
 }
-
-const BROADCAST: ToAll = { kind: 'broadcast' };
 
 function plainSend<T extends Target>(
   bytes: Buffer,
@@ -98,9 +102,6 @@ function batchItems(scanner: JsonScanner, start: number): Asked[] | undefined {
   return items;
 }
 
-const OPEN_BRACKET = 0x5b;
-const COMMA = 0x2c;
-
 function batchItem(scanner: JsonScanner): Asked | undefined {
   if (ADDRESS.read(scanner, ITEM.start(TARGET), 3) === FAILED) return undefined;
   const target = batchTarget(scanner, ADDRESS.start(VALUE), ADDRESS.end(VALUE));
@@ -131,8 +132,6 @@ function batchOptions(scanner: JsonScanner): BatchOptions | undefined {
   }
   return { stopOnError, deduplicate, atomic: outer || atomic };
 }
-
-const NO_OPTIONS = { stopOnError: false, deduplicate: false };
 
 function userTarget(scanner: JsonScanner, start: number, end: number): ToUser | undefined {
   const name = start === FAILED ? undefined : scanner.plainString(start, end);
