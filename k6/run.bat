@@ -60,7 +60,7 @@ set "failed="
 set "leftout="
 for %%t in (%tests%) do (
   echo -- %%t, profile %PROFILE%
-  "%K6%" run "%~dp0%%t.js"
+  call "%K6%" run "%~dp0%%t.js"
   set "code=!errorlevel!"
   rem 108: the script has ended the run itself, because the service is not set up for it, and has said why.
   if "!code!/%%t/%which%"=="108/sse/all" (
