@@ -25,8 +25,11 @@ export function batchResponseJson({ batch_id, results, summary, ...rest }: Batch
   );
 }
 
+/** What every item has. */
+const MEMBERS_OF_AN_ITEM = 5;
+
 function itemJson(item: BatchItemResult): string {
-  if (item.error !== undefined || item.queued !== undefined || item.skipped !== undefined) return JSON.stringify(item);
+  if (Object.keys(item).length !== MEMBERS_OF_AN_ITEM) return JSON.stringify(item);
   const { index, notification_id, delivered_to, failed, success } = item;
   return `{"index":${index},"notification_id":"${notification_id}","delivered_to":${delivered_to},"failed":${failed},"success":${success}}`;
 }
