@@ -15,7 +15,7 @@ const ENTRY =
   process.env['ARA_TEST_BUILT'] === '1'
     ? [join(ROOT, 'dist/main.js')]
     : ['-r', join(__dirname, 'swc-register.cjs'), join(ROOT, 'src/main.ts')];
-const BOOT_MS = 60_000;
+const BOOT_MS = 90_000;
 const STOP_MS = 40_000;
 
 export type Env = Readonly<Record<string, string>>;
