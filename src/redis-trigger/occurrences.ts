@@ -18,6 +18,12 @@ export interface Occurrence {
   readonly since: number;
 }
 
+interface Listener {
+  readonly id: string;
+  /** By Redis' clock, in milliseconds since the epoch. */
+  since?: number;
+}
+
 /**
  * Tells equal messages without an id apart, alike on all nodes that hear them: by how many of them came before. Each
  * node counts in Redis, where a node that came later, or was away, finds out what the others have counted.
@@ -25,7 +31,7 @@ export interface Occurrence {
 @Injectable()
 export class Occurrences {
   readonly #prefix: string;
-  #listener = randomUUID();
+  #listener: Listener = { id: randomUUID() };
 
   constructor(
     private readonly redis: RedisHaService,
@@ -34,16 +40,31 @@ export class Occurrences {
     this.#prefix = `${config.cluster.sessionPrefix}:heard`;
   }
 
+  /** This node listens from now on, and has missed nothing that it should have counted. */
+  listening(): void {
+    const listener = this.#listener;
+    this.redis
+      .run('trigger_time', (redis) => redis.time())
+      .then(([seconds]) => {
+        // The second that follows: never earlier than it was.
+        listener.since = (Number(seconds) + 1) * 1000;
+      })
+      // Without it, it counts as one that has just come.
+      .catch(() => undefined);
+  }
+
   /** This node may have missed messages: it goes on as one that has just come. */
   begin(): void {
-    this.#listener = randomUUID();
+    this.#listener = { id: randomUUID() };
+    this.listening();
   }
 
   /** One round trip. Rejects with StoreUnavailableError. */
   async next(channel: string, text: string): Promise<Occurrence> {
     const digest = createHash('sha256').update(channel).update('\0').update(text).digest('base64url');
+    const { id, since: listensSince = '' } = this.#listener;
     const answer = await this.redis.run('trigger_occurrence', (redis) =>
-      SCRIPT.run(redis, [`${this.#prefix}:${digest}`], [this.#listener, RECENT_MS, REMEMBERED_MS]),
+      SCRIPT.run(redis, [`${this.#prefix}:${digest}`], [id, RECENT_MS, REMEMBERED_MS, listensSince]),
     );
     const [number, since] = answer as [number, number];
     return { name: `${digest}:${since}:${number}`, since };

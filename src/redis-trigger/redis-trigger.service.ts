@@ -28,7 +28,7 @@ export class RedisTriggerService implements OnApplicationBootstrap, BeforeApplic
     const subscription = this.redis.subscription('triggers');
     this.#subscription = subscription;
     subscription.onReconnected(() => {
-      this.occurrences.begin();
+      if (this.config.cluster.enabled) this.occurrences.begin();
     });
     const isFirst = firstMatch(names);
     const handlerOf = (name: string) => (text: string, channel: string) => {
@@ -40,6 +40,7 @@ export class RedisTriggerService implements OnApplicationBootstrap, BeforeApplic
     ];
     Promise.all(subscribed).then(
       () => {
+        if (this.config.cluster.enabled) this.occurrences.listening();
         this.logger.log(`Listening to ${[...names.exact, ...names.patterns].join(', ')}`);
       },
       (error: unknown) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { until } from '../support/until';
 import type { WsClient, WsFrame } from '../support/ws-client';
@@ -91,6 +92,25 @@ describe.each([
       expect(ids).toHaveLength(1000);
       expect(new Set(ids).size).toBe(1000);
     }
+  });
+
+  it('is one to a node that hears it late, too', async () => {
+    await counted(clients);
+    const before = sum(await metric(cluster, 'ara_redis_messages_received_total'));
+    const { child } = cluster.node(2);
+    child.kill('SIGSTOP');
+    await redis.publish('notification:user:u', JSON.stringify({ type: 'user', target: 'u', event }));
+    // Longer than nodes take to hear the same.
+    await sleep(6_000);
+    child.kill('SIGCONT');
+    await until(
+      'all have heard it',
+      async () => sum(await metric(cluster, 'ara_redis_messages_received_total')) === before + 3,
+      20_000,
+    );
+    const ids = await Promise.all(clients.map(async (client) => (await client.notification(20_000))['id']));
+    expect(new Set(ids).size).toBe(1);
+    expect(await counted(clients)).toEqual([0, 0, 0]);
   });
 
   it('is one to a node that came later, too', async () => {
