@@ -9,8 +9,12 @@ import type { NotificationId, UserId } from '../notification/ids';
 import { QueueService } from '../queue/queue.service';
 import type { EntryRef } from '../queue/queue-store';
 
-/** How long a reader that took an entry from the store before it was committed may still bring it up. */
-const STRAGGLER_MS = 30_000;
+/**
+ * How long a reader that took an entry from the store before it was committed, or a node that was late to hear of it, may
+ * still bring it up: that many times what the store may take.
+ */
+const STRAGGLER_TIMEOUTS = 30;
+const MIN_STRAGGLER_MS = 30_000;
 /** Commits that failed and are kept for another try; beyond it the entry is simply delivered again, with the same id. */
 const MAX_RETRIES_KEPT = 100_000;
 
@@ -86,7 +90,8 @@ export class SettlementService {
 
   /** The user's connections need not remember it much longer. */
   private settleConnections({ tenant, user, id }: EntryRef): void {
-    const forgetAt = this.clock.now() + STRAGGLER_MS;
+    const stragglerMs = Math.max(MIN_STRAGGLER_MS, STRAGGLER_TIMEOUTS * this.config.store.timeoutMs);
+    const forgetAt = this.clock.now() + stragglerMs;
     for (const connection of this.registry.tenant(tenant)?.ofUser(user) ?? []) connection.settled(id, forgetAt);
   }
 
