@@ -281,7 +281,7 @@ export class Environment {
   )
   REDIS_URL = 'redis://localhost:6379';
 
-  @List('Pub/Sub channels that carry triggers; a name with `*`, `?` or `[` is a pattern.', {
+  @List('Pub/Sub channels that carry triggers; a name with `*`, `?` or `[` is a pattern. A comma alone: none.', {
     rule: 'names separated by commas',
   })
   REDIS_CHANNELS: readonly string[] = ['notification:user:*', 'notification:broadcast', 'notification:channel:*'];

@@ -218,6 +218,12 @@ it('starts and serves without Redis, says so once, and hears it as soon as it is
   await own.close();
 });
 
+it('a comma alone switches it off: nobody connects to Redis', async () => {
+  const ara = await start({ REDIS_CHANNELS: ',' }, 0);
+  expect((await ara.get('/health')).json()).toMatchObject({ redis: { status: 'disabled', connected: false } });
+  expect(await redis.client('LIST')).not.toContain('name=ara-');
+});
+
 it('a trigger for an absent user is kept until they come', async () => {
   const ara = await start({ QUEUE_ENABLED: 'true' });
   const id = '0192f0c1-7a3b-7c4d-8e5f-00000000000b';
