@@ -3,6 +3,7 @@ import { Controller, Get, Module, Req, Res, type NestApplicationOptions } from '
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { AraHttpAdapter } from './ara-http.adapter';
+import { reply } from './reply';
 
 const prototypes: unknown[] = [];
 const prototypesOf = (request: object, response: object): void => {
@@ -70,5 +71,18 @@ describe('the HTTP adapter', () => {
     expect(() => {
       new AraHttpAdapter().initHttpServer(options as NestApplicationOptions);
     }).toThrow(/plain HTTP/);
+  });
+
+  it('says from the first moment of a shutdown that an answer is the last one on its connection', async () => {
+    adapter.setFrontDoor((request, response, express) => {
+      if (request.url === '/fast') reply(response, 200, ['X-Door', 'fast'], '{}');
+      else express();
+    });
+    const connectionOf = async (path: string): Promise<string | null> =>
+      (await fetch(url + path)).headers.get('connection');
+    expect(await connectionOf('/thing')).toBe('keep-alive');
+    adapter.drain();
+    expect(await connectionOf('/thing')).toBe('close');
+    expect(await connectionOf('/fast')).toBe('close');
   });
 });
