@@ -17,6 +17,7 @@ const OPERATIONS = Number(process.argv[2] ?? 500);
 const CONCURRENCY = 16;
 const COUNTED = 100;
 const IDLE_MS = 5000;
+const SESSIONS = 3000;
 const STORES = { QUEUE_ENABLED: 'true', QUEUE_BACKEND: 'redis', ACK_ENABLED: 'true', ACK_BACKEND: 'redis' };
 /** A frame of some 150 bytes more than nothing. */
 const CONTENT = { event_type: 'order.shipped', payload: { order: 42, text: 'x'.repeat(30) } };
@@ -51,6 +52,10 @@ class Measured {
     const after = await this.#read();
     const commands = await this.#commands(() => sleep(IDLE_MS));
     this.#idlePerMs = scaled({ ...difference(after, before), commands }, 1 / IDLE_MS);
+  }
+
+  get idleUsPerMs(): number {
+    return this.#idlePerMs.cpuUs;
   }
 
   async operation(run: (n: number) => Promise<unknown>): Promise<Cost> {
@@ -204,11 +209,32 @@ async function withStores(): Promise<void> {
   await measured.stop();
 }
 
+/** Says what a session takes in Redis, in bytes, and what it costs to prolong it, in µs. */
+async function sessions(): Promise<{ readonly bytes: number; readonly refreshUs: number }> {
+  const measured = await Measured.start({ WEBSOCKET_HEARTBEAT_INTERVAL: '1', WEBSOCKET_MAX_CONNECTIONS: '0' });
+  const { cluster, redis } = measured;
+  const memory = async (): Promise<number> => Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+  await measured.idle();
+  const idleUs = measured.idleUsPerMs;
+  const before = await memory();
+  await times(SESSIONS, (n) => cluster.node(n % 3).ws(`user-${n}`));
+  await sleep(IDLE_MS);
+  const bytes = ((await memory()) - before) / SESSIONS;
+  await measured.idle();
+  const refreshUs = (measured.idleUsPerMs - idleUs) * (1000 / SESSIONS);
+  await measured.stop();
+  return { bytes, refreshUs };
+}
+
 async function main(): Promise<void> {
   process.stdout.write('| | Commands | In | Out | Redis CPU |\n|---|--:|--:|--:|--:|\n');
   const cpuMs = await withoutStores();
   await withStores();
+  const { bytes, refreshUs } = await sessions();
   process.stdout.write(`\nA connection that opens and closes costs its node ${cpuMs.toFixed(2)} ms of CPU time.\n`);
+  process.stdout.write(
+    `A session takes ${Math.round(bytes)} bytes in Redis; to prolong it costs ${refreshUs.toFixed(1)} µs.\n`,
+  );
 }
 
 main().catch((error: unknown) => {

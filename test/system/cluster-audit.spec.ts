@@ -2,12 +2,10 @@ import { audit } from '../fault/audit/audit';
 import { parseOptions } from '../fault/audit/options';
 import { SOUND } from '../fault/audit/sound';
 
-// Small audits of clusters of three: what happens to a node, to Redis, or to the network between them.
+// Small audits of clusters of three: what happens to a node, to Redis, or to the network between them. How much comes
+// again says something in a long run only (docs/reliability.md).
 
 jest.setTimeout(180_000);
-
-/** Notifications that are posted and not yet deleted at any moment, on a machine that is busy with other tests. */
-const UNDER_WAY = 128;
 
 it.each([
   '--fault kill9 --nodes 3 --store redis --n 600 --times 3',
@@ -21,7 +19,6 @@ it.each([
 ])('%s: nothing accepted is lost', async (line) => {
   const verdict = await audit(parseOptions(line.split(' '))!);
   expect(verdict).toMatchObject({ ...SOUND, nodes: 3 });
-  expect(verdict.duplicates).toBeLessThanOrEqual(0.05 * verdict.arrived + UNDER_WAY * verdict.times);
   // It happened, and there was something to lose.
   expect(verdict.times).toBeGreaterThan(0);
   expect(verdict.accepted.durable).toBeGreaterThan(verdict.n / 20);

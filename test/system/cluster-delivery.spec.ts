@@ -202,3 +202,36 @@ describe.each([
     await client.close();
   });
 });
+
+it('a node hears what its connections listen for, and nothing else', async () => {
+  const cluster = await TestCluster.start({ TENANT_ENABLED: 'true' });
+  const [here, there] = [cluster.node(0), cluster.node(1)];
+  const client = await here.ws('u', { tenant_id: 'acme' });
+  await client.subscribe('news');
+  await (await there.ws('u', { tenant_id: 'other' })).settled();
+  const post = (path: string, body: object): Promise<unknown> =>
+    cluster.node(2).post(`/api/v1/notifications/${path}`, { ...CONTENT, ...body }, { 'x-tenant-id': 'acme' });
+  const heard = (): Promise<number[]> =>
+    Promise.all(
+      cluster.nodes.map(async (node) => {
+        const { text } = await node.get('/metrics');
+        return Number(/^ara_cluster_messages_received_total (\d+)$/m.exec(text)?.[1]);
+      }),
+    );
+  await post('broadcast', {});
+  await post('channel', { channel: 'news' });
+  await post('channels', { channels: ['news', 'elsewhere'] });
+  await post('send', { target_user_id: 'u' });
+  expect(await heard()).toEqual([4, 0, 0]);
+  await post('channel', { channel: 'elsewhere' });
+  await post('send', { target_user_id: 'nobody' });
+  expect(await heard()).toEqual([4, 0, 0]);
+  // A stream listens to all channels of its tenant.
+  await (await there.sse('v', { tenant_id: 'acme' })).next('connected');
+  await until('the stream is listened for', async () => {
+    await post('channel', { channel: 'elsewhere' });
+    return (await heard())[1] === 1;
+  });
+  expect(await heard()).toEqual([4, 1, 0]);
+  await cluster.stop();
+});

@@ -30,14 +30,11 @@ export class RestDoor implements Door {
   readonly failures = new Map<string, number>();
   readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(
-    private readonly nodes: Nodes,
-    private readonly mayLoseStore: boolean,
-  ) {}
+  constructor(private readonly nodes: Nodes) {}
 
   async post({ endpoint, posts }: RequestPlan): Promise<readonly Answer[]> {
     const { node, status, text } = await this.#balanced(endpoint, bodyOf(endpoint, posts));
-    const answers = answersOf(endpoint, status, text, this.mayLoseStore);
+    const answers = answersOf(endpoint, status, text);
     if (answers.some((answer) => answer.kind === 'accepted' && answer.durable)) node.lastDurableAt = performance.now();
     return answers;
   }
@@ -103,7 +100,7 @@ function bodyOf(endpoint: RequestPlan['endpoint'], posts: readonly PostPlan[]): 
   return endpoint === 'batch' ? { notifications: items } : items[0];
 }
 
-function answersOf(endpoint: RequestPlan['endpoint'], status: number, text: string, mayLoseStore: boolean): Answer[] {
+function answersOf(endpoint: RequestPlan['endpoint'], status: number, text: string): Answer[] {
   if (status === 503) {
     const { error } = JSON.parse(text) as { error: { details?: { notification_id?: string } } };
     const id = error.details?.notification_id;
@@ -111,11 +108,7 @@ function answersOf(endpoint: RequestPlan['endpoint'], status: number, text: stri
   }
   if (status !== 200) throw new Error(`${endpoint} answered ${status} ${text}`);
   const body = JSON.parse(text) as Report & { readonly results?: readonly Report[] };
-  if (endpoint !== 'batch') return [answerOf(body)];
-  // An item that does not say whether it is durable is, when it was queued, and while the store is there.
-  return (body.results ?? []).map((item) =>
-    answerOf({ ...item, durable: item.durable === true || item.queued === true || !mayLoseStore }),
-  );
+  return endpoint === 'batch' ? (body.results ?? []).map(answerOf) : [answerOf(body)];
 }
 
 function answerOf({ success, notification_id: id, durable, queued, queued_count: count, error }: Report): Answer {
