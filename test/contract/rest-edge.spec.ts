@@ -418,6 +418,33 @@ describe('rate limits', () => {
   });
 });
 
+describe.each([
+  ['1', { own: [401], made: [401, 429] }],
+  ['', { own: [401, 429], made: [401, 429] }],
+])('strangers behind a proxy, with TRUST_PROXY=%s', (TRUST_PROXY, expected) => {
+  it('are told apart only by a proxy that is trusted, and never by what they make up', async () => {
+    const app = await startRestApp({
+      ...{ API_KEY: KEY, TRUST_PROXY, RATELIMIT_ENABLED: 'true' },
+      ...{ RATELIMIT_HTTP_REQUESTS_PER_SECOND: '1', RATELIMIT_HTTP_BURST_SIZE: '1' },
+    });
+    /** All at once, so that hardly a bucket is filled again meanwhile. */
+    const statuses = async (forwarded: (n: number) => string): Promise<number[]> => {
+      const answers = await Promise.all(
+        Array.from({ length: 30 }, (_, n) =>
+          http('GET', app.url, '/stats', { headers: { 'x-forwarded-for': forwarded(n) } }),
+        ),
+      );
+      return [...new Set(answers.map(({ status }) => status))].sort();
+    };
+    try {
+      expect(await statuses((n) => `203.0.113.${n}`)).toEqual(expected.own);
+      expect(await statuses((n) => `203.0.113.${n}, 198.51.100.7`)).toEqual(expected.made);
+    } finally {
+      await app.close();
+    }
+  });
+});
+
 describe('exact origins', () => {
   it('are echoed, others not, and a preflight names verbs and headers', async () => {
     const app = await startRestApp({ API_KEY: KEY, CORS_ORIGINS: 'https://a.example,https://b.example' });

@@ -8,6 +8,9 @@ import { startRedis, type RedisServer } from '../support/redis-server';
 import { tokenFor } from '../support/tokens';
 import { WsClient } from '../support/ws-client';
 
+// Several starts on a machine that may be busy.
+jest.setTimeout(60_000);
+
 const BAD_CONFIGURATION = 78;
 const REPLACED = { JWT_SECRET: 'Vq3Vv0x8TzL1mN5bR7cW9yE2uH4jG6fD', API_KEY: 'kD8wq2Lr5TzX0vBn' };
 
@@ -116,7 +119,7 @@ describe('the same with secrets of their own', () => {
       queue: { backend: 'postgres', durable: true },
       cluster: { enabled: true },
     });
-  }, 60_000);
+  });
 
   it('secrets come from mounted files, and both of a rotation open the doors', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ara-secrets-'));
@@ -136,7 +139,10 @@ describe('the same with secrets of their own', () => {
       return [`${name}_FILE`, file] as const;
     });
     const unset = { JWT_SECRET: '', API_KEY: '' };
-    ara = await AraProcess.start({ RUN_MODE: 'production', ...unset, ...Object.fromEntries(files) });
+    ara = await AraProcess.start({ RUN_MODE: 'prod', DOCS_ENABLED: 'true', ...unset, ...Object.fromEntries(files) });
+    for (const path of ['/docs', '/openapi.json', '/asyncapi.json']) {
+      expect((await http('GET', ara.url, path)).status).toBe(200);
+    }
     const connect = (secret: string): Promise<WsClient> =>
       WsClient.connect(`${ara!.url.replace('http', 'ws')}/ws?token=${tokenFor('ann', {}, secret)}`);
     const sockets = [await connect(secrets.JWT_SECRET), await connect(secrets.JWT_SECRET_PREVIOUS)];
