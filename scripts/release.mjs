@@ -4,7 +4,7 @@
  * Built-ins and git only.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -16,18 +16,21 @@ const USAGE = `Usage: npm run release -- <version> [--dry-run]
 
 Exit codes: 0 done, 1 not possible as things are, 2 wrong usage`;
 
-/** Where the version is told, and what must stand there, once. A file that is not there tells nothing. */
+/** Where the version is told, and how it stands there. */
 const PLACES = [
   ['package.json', (version) => `"version": "${version}"`],
   ['src/version.ts', (version) => `VERSION = '${version}'`],
   ['docs/openapi.json', (version) => `"version": "${version}"`],
   ['docs/asyncapi.json', (version) => `"version": "${version}"`],
   ['docs/getting-started.md', (version) => `"version":"${version}"`],
-  ['deploy/helm/ara/Chart.yaml', (version) => `appVersion: "${version}"`],
+  ['docs/deployment.md', (version) => `ara:${version}`],
+  ['docker-compose.yml', (version) => `ara:${version}`],
+  ['deploy/helm/ara/Chart.yaml', (version) => `\nversion: ${version}\n`],
+  ['deploy/helm/ara/Chart.yaml', (version) => `appVersion: '${version}'`],
 ];
 const CHANGELOG = 'CHANGELOG.md';
 const LOCK = 'package-lock.json';
-const IMAGE = 'ara-notification-service';
+const IMAGE = 'ara';
 const SEMVER = /^(\d+)\.(\d+)\.(\d+)(-[\da-z]+(?:\.[\da-z]+)*)?$/i;
 
 const { version, dryRun } = readArguments();
@@ -61,7 +64,7 @@ function prepare() {
   if (order(version, current) < 0) end(1, `${version} is below the current version, ${current}.`);
   if (git('status', '--porcelain') !== '') end(1, 'There are uncommitted changes. Commit or stash them.');
   if (git('tag', '--list', `v${version}`) !== '') end(1, `The tag v${version} is there already.`);
-  for (const [file, told] of PLACES) if (existsSync(file)) replaceOnce(file, told(current), told(version));
+  for (const [file, told] of PLACES) replace(file, told(current), told(version));
   const lock = readJson(LOCK);
   if (lock.version !== current || lock.packages[''].version !== current) end(1, `${LOCK} is not of ${current}.`);
   lock.version = version;
@@ -70,10 +73,10 @@ function prepare() {
   moveUnreleased();
 }
 
-function replaceOnce(file, from, to) {
-  const parts = readFileSync(file, 'utf8').split(from);
-  if (parts.length !== 2) end(1, `${file} has ${parts.length - 1} times ${from}, instead of once.`);
-  files.set(file, parts.join(to));
+function replace(file, from, to) {
+  const text = files.get(file) ?? readFileSync(file, 'utf8');
+  if (!text.includes(from)) end(1, `${file} does not say ${from.trim()}.`);
+  files.set(file, text.replaceAll(from, to));
 }
 
 function moveUnreleased() {

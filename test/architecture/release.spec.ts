@@ -14,6 +14,7 @@ const COPIED = [
   'scripts',
   'docs',
   'deploy',
+  'docker-compose.yml',
 ];
 const NOT_COPIED = new Set(['node_modules', 'images']);
 const IDENTITY = Object.fromEntries(
@@ -78,20 +79,25 @@ describe('npm run release', () => {
     expect(git('cat-file', '-t', 'v7.8.9')).toBe('tag');
     expect(git('status', '--porcelain')).toBe('');
 
-    const places = ['docs/asyncapi.json', 'docs/getting-started.md', 'docs/openapi.json', 'package-lock.json'];
-    const chart = existsSync(join(ROOT, 'deploy/helm/ara/Chart.yaml')) ? ['deploy/helm/ara/Chart.yaml'] : [];
-    const changed = ['CHANGELOG.md', ...chart, ...places, 'package.json', 'src/version.ts'];
-    expect(git('diff', '--name-only', 'HEAD~1').split('\n')).toEqual(changed);
+    const documents = ['asyncapi.json', 'deployment.md', 'getting-started.md', 'openapi.json'];
+    expect(git('diff', '--name-only', 'HEAD~1').split('\n')).toEqual([
+      ...['CHANGELOG.md', 'deploy/helm/ara/Chart.yaml', 'docker-compose.yml'],
+      ...documents.map((name) => `docs/${name}`),
+      ...['package-lock.json', 'package.json', 'src/version.ts'],
+    ]);
+    // Nowhere else is it told.
+    const told = ['src', 'docs', 'deploy', 'docker-compose.yml'];
+    expect(run('git', ['grep', '--files-with-matches', '--fixed-strings', VERSION, '--', ...told]).stdout).toBe('');
     const grown = git('diff', '--numstat', 'HEAD~1')
       .split('\n')
-      .filter((line) => !/^[12]\t[12]\t/.test(line));
+      .filter((line) => !/^([1-4])\t\1\t/.test(line));
     expect(grown).toEqual([expect.stringMatching(/^\d\t\d\tCHANGELOG.md$/)]);
     expect(read('src/version.ts')).toContain(`VERSION = '7.8.9'`);
     expect(read('package-lock.json').match(/"version": "7\.8\.9"/g)).toHaveLength(2);
     expect(read('CHANGELOG.md')).toMatch(/\n## Unreleased\n\n## 7\.8\.9 – \d{4}-\d\d-\d\d\n\n### Added\n\n- /);
     expect(stdout).toContain('git push --follow-tags');
     for (const tag of ['7.8.9', '7.8', '7', 'latest']) {
-      expect(stdout).toContain(`docker push ara-notification-service:${tag}\n`);
+      expect(stdout).toContain(`docker push ara:${tag}\n`);
     }
 
     // What has no changes since has nothing to release.
@@ -106,7 +112,7 @@ describe('npm run release', () => {
   it('before a release come versions that no short image tag follows', () => {
     const { status, stdout } = release('7.8.9-rc.1', '--dry-run');
     expect(status).toBe(0);
-    expect(stdout.match(/docker push .*/g)).toEqual(['docker push ara-notification-service:7.8.9-rc.1']);
+    expect(stdout.match(/docker push .*/g)).toEqual(['docker push ara:7.8.9-rc.1']);
   });
 
   it('--dry-run changes nothing', () => {
