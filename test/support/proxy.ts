@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { freePort } from './ara-process';
-import { samplesOf } from './docs-page';
+import { samplesIn } from './docs-page';
 import { http } from './http';
 import { tool } from './tools';
 import { until } from './until';
 
-const PAGE = resolve(__dirname, '../../docs/deployment.md');
+const PAGE = 'docs/deployment.md';
 const BOOT_MS = 30_000;
 
 /** A reverse proxy of the distribution, configured as docs/deployment.md says, but for its address and Ara's. */
@@ -100,7 +100,7 @@ export class Proxy {
 
 /** The page's block in this language. */
 export function sampleOf(language: string): string {
-  const found = samplesOf(readFileSync(PAGE, 'utf8')).filter((sample) => sample.language === language);
+  const found = samplesIn(PAGE).filter((sample) => sample.language === language);
   const [sample] = found;
   if (sample === undefined || found.length > 1) throw new Error(`${PAGE}: not one block of ${language}`);
   return sample.code;

@@ -46,6 +46,8 @@ const everything = compose('cluster', 'observability');
 const service = (name: string): Service => everything.services[name]!;
 const entries = Object.entries(everything.services);
 
+jest.setTimeout(60_000);
+
 describe('docker-compose.yml', () => {
   it.each([
     ['on its own', [], ['notification', 'secrets', 'redis', 'postgres']],

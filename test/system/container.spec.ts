@@ -17,6 +17,7 @@ const ROOT = resolve(__dirname, '../..');
 const MIB = 1024 * 1024;
 /** A busy machine takes its time for two installations and a build. */
 const BUILD_MS = 400_000;
+const PATIENCE_MS = 60_000;
 
 describe('hadolint', () => {
   it('has nothing to say of the Dockerfile', () => {
@@ -81,61 +82,81 @@ describe('the image', () => {
     expect(image.run(['sh', '-c', 'ls /usr/local/lib/node_modules /usr/local/bin/npm']).status).not.toBe(0);
   });
 
-  it('does not start without secrets, and says which', () => {
-    const { status, stderr } = image.run(image.command);
-    expect(status).toBe(78);
-    expect(stderr).toMatch(/JWT_SECRET[\s\S]*API_KEY/);
-  });
+  it(
+    'does not start without secrets, and says which',
+    () => {
+      const { status, stderr } = image.run(image.command);
+      expect(status).toBe(78);
+      expect(stderr).toMatch(/JWT_SECRET[\s\S]*API_KEY/);
+    },
+    PATIENCE_MS,
+  );
 
   it('is not healthy while nothing runs', () => {
     expect(isHealthy()).toBe(1);
   });
 
-  it('starts as a user who is not root, on a root file system that cannot be written to', async () => {
-    container = image.start(image.command, { env, secrets });
-    for (const stream of [container.stdout, container.stderr])
-      stream?.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    await until(
-      'it is ready',
-      async () => container?.exitCode !== null || (await http('GET', url, '/health/ready')).status === 200,
-      30_000,
-    );
-    const { pid = 0 } = runs();
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    expect(status).toMatch(/^Name:\s+(node|MainThread)$/m);
-    expect(status).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
-    expect(status).toMatch(/^CapBnd:\t0+$/m);
-    const written = image.run(['sh', '-c', 'touch /app/x || touch /x']);
-    expect(written.stderr).toContain('Read-only file system');
-  }, 60_000);
+  it(
+    'starts as a user who is not root, on a root file system that cannot be written to',
+    async () => {
+      container = image.start(image.command, { env, secrets });
+      for (const stream of [container.stdout, container.stderr])
+        stream?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+      await until(
+        'it is ready',
+        async () => container?.exitCode !== null || (await http('GET', url, '/health/ready')).status === 200,
+        30_000,
+      );
+      const { pid = 0 } = runs();
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      expect(status).toMatch(/^Name:\s+(node|MainThread)$/m);
+      expect(status).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
+      expect(status).toMatch(/^CapBnd:\t0+$/m);
+      const written = image.run(['sh', '-c', 'touch /app/x || touch /x']);
+      expect(written.stderr).toContain('Read-only file system');
+    },
+    PATIENCE_MS,
+  );
 
-  it('serves', async () => {
-    const made = image.run(['ara', 'token', '--user', 'alice'], { env, secrets });
-    expect(made.stderr).toBe('');
-    const alice = await WsClient.connect(`${url.replace('http', 'ws')}/ws?token=${made.stdout.trim()}`);
-    const answer = await http('POST', url, '/api/v1/notifications/send', {
-      headers: { 'x-api-key': secret('api-key') },
-      body: { target_user_id: 'alice', event_type: 'e', payload: { n: 1 } },
-    });
-    expect(answer.json()).toMatchObject({ success: true, delivered_to: 1 });
-    expect(await alice.notification()).toMatchObject({ event_type: 'e' });
-  });
+  it(
+    'serves',
+    async () => {
+      const made = image.run(['ara', 'token', '--user', 'alice'], { env, secrets });
+      expect(made.stderr).toBe('');
+      const alice = await WsClient.connect(`${url.replace('http', 'ws')}/ws?token=${made.stdout.trim()}`);
+      const answer = await http('POST', url, '/api/v1/notifications/send', {
+        headers: { 'x-api-key': secret('api-key') },
+        body: { target_user_id: 'alice', event_type: 'e', payload: { n: 1 } },
+      });
+      expect(answer.json()).toMatchObject({ success: true, delivered_to: 1 });
+      expect(await alice.notification()).toMatchObject({ event_type: 'e' });
+    },
+    PATIENCE_MS,
+  );
 
-  it('is healthy, and not any more when the process hangs', () => {
-    expect(image.healthcheck.at(-1)).toBe('/health/live');
-    expect(isHealthy()).toBe(0);
-    runs().kill('SIGSTOP');
-    expect(isHealthy()).toBe(1);
-    runs().kill('SIGCONT');
-    expect(isHealthy()).toBe(0);
-  }, 60_000);
+  it(
+    'is healthy, and not any more when the process hangs',
+    () => {
+      expect(image.healthcheck.at(-1)).toBe('/health/live');
+      expect(isHealthy()).toBe(0);
+      runs().kill('SIGSTOP');
+      expect(isHealthy()).toBe(1);
+      runs().kill('SIGCONT');
+      expect(isHealthy()).toBe(0);
+    },
+    PATIENCE_MS,
+  );
 
-  it('drains on SIGTERM and ends with 0', async () => {
-    const exited = once(runs(), 'exit');
-    runs().kill('SIGTERM');
-    expect(await exited).toEqual([0, null]);
-    expect(isHealthy()).toBe(1);
-  }, 40_000);
+  it(
+    'drains on SIGTERM and ends with 0',
+    async () => {
+      const exited = once(runs(), 'exit');
+      runs().kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+      expect(isHealthy()).toBe(1);
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe('the secrets of the compose file', () => {
@@ -155,16 +176,20 @@ describe('the secrets of the compose file', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('are made once, at random, for nobody else to read', () => {
-    make();
-    const first = NAMES.map(read);
-    expect(new Set(first).size).toBe(NAMES.length);
-    expect(read('database-url')).toBe(`postgres://ara:${read('postgres-password')}@postgres:5432/ara`);
-    for (const name of NAMES) {
-      const { mode, uid, gid } = statSync(join(folder, name));
-      expect({ mode: (mode & 0o777).toString(8), uid, gid }).toEqual({ mode: '440', uid: 1000, gid: 0 });
-    }
-    make();
-    expect(NAMES.map(read)).toEqual(first);
-  });
+  it(
+    'are made once, at random, for nobody else to read',
+    () => {
+      make();
+      const first = NAMES.map(read);
+      expect(new Set(first).size).toBe(NAMES.length);
+      expect(read('database-url')).toBe(`postgres://ara:${read('postgres-password')}@postgres:5432/ara`);
+      for (const name of NAMES) {
+        const { mode, uid, gid } = statSync(join(folder, name));
+        expect({ mode: (mode & 0o777).toString(8), uid, gid }).toEqual({ mode: '440', uid: 1000, gid: 0 });
+      }
+      make();
+      expect(NAMES.map(read)).toEqual(first);
+    },
+    PATIENCE_MS,
+  );
 });

@@ -14,11 +14,17 @@ const URLS: Readonly<Record<string, string>> = {
   'database-url': 'postgres://ara:secret@postgres/ara',
 };
 
+interface Probe {
+  readonly httpGet: { readonly path: string };
+}
+
 interface Container {
   readonly image: string;
   readonly env: readonly { readonly name: string }[];
   readonly lifecycle?: { readonly preStop: { readonly exec: { readonly command: readonly string[] } } };
-  readonly [probe: `${string}Probe`]: { readonly httpGet: { readonly path: string } };
+  readonly startupProbe: Probe;
+  readonly livenessProbe: Probe;
+  readonly readinessProbe: Probe;
 }
 
 interface Deployment {
@@ -61,6 +67,8 @@ function configOf(rendered: Rendered): LoadedConfig {
     rmSync(folder, { recursive: true });
   }
 }
+
+jest.setTimeout(60_000);
 
 describe.each(readdirSync(join(CHART, 'ci')))('with %s', (file) => {
   const values = join(CHART, 'ci', file);
