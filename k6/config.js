@@ -95,8 +95,8 @@ export function connectionsOf(exec) {
     executor: /** @type {const} */ ('ramping-vus'),
     startVUs: 0,
     stages: stages(connections, rampUp, hold, rampDown),
-    gracefulRampDown: `${rampDown + 10}s`,
-    gracefulStop: '30s',
+    gracefulRampDown: `${rampDown + 45}s`,
+    gracefulStop: '45s',
   };
 }
 

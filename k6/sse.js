@@ -31,7 +31,7 @@ const requestSuccess = new Rate('request_success_rate');
 
 const MIN_SECONDS = 3;
 /** How long after its time the service may take to end a stream. */
-const GRACE_SECONDS = 10;
+const GRACE_SECONDS = 30;
 /** Together, the streams make as many requests per second as the profile says. */
 const SEND_EVERY_MS = (1000 * PROFILE.connections) / PROFILE.rate;
 
