@@ -1,6 +1,6 @@
 """Renders and lints the chart with Helm's own engine, and checks what comes out against the schemas of Kubernetes.
 
-Reads {"chart": folder, "kubernetes": version, "values": {…} or a file} from the standard input; writes
+Reads {"chart": folder, "kubernetes": [version, …], "values": {…} or a file} from the standard input; writes
 {"lint": […], "objects": […], "notes": text, "problems": […]} or {"error": text}.
 """
 import json
@@ -19,7 +19,8 @@ def main():
     if isinstance(values, str):
         with open(values, encoding="utf-8") as file:
             values = yaml.safe_load(file)
-    lint = helm.lint(request["chart"], values, strict=True, kube_version=f"v{request['kubernetes']}.0")
+    versions = request["kubernetes"]
+    lint = helm.lint(request["chart"], values, strict=True)
     with helm.Chart.load(request["chart"]) as chart:
         chart.validate_schema(values)
         rendered = chart.render(values, name="demo", namespace="prod")
@@ -35,10 +36,11 @@ def main():
     for document in objects:
         if document["apiVersion"].startswith(CUSTOM):
             continue
-        try:
-            kubernetes_validate.validate(document, request["kubernetes"], strict=True)
-        except Exception as error:  # its own kinds of error have no common base
-            problems.append(f"{document['kind']}: {error}")
+        for version in versions:
+            try:
+                kubernetes_validate.validate(document, version, strict=True)
+            except Exception as error:  # its own kinds of error have no common base
+                problems.append(f"{document['kind']} in {version}: {error}")
     return {"lint": lint["messages"] + lint["errors"], "objects": objects, "notes": notes, "problems": problems}
 
 

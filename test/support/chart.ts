@@ -20,12 +20,15 @@ export interface Rendered {
   readonly lint: readonly { readonly severity: number; readonly error: string }[];
   readonly objects: readonly KubernetesObject[];
   readonly notes: string;
-  /** Objects that the schemas of this version of Kubernetes do not accept. Custom resources have none. */
+  /** Objects that the schemas of these versions of Kubernetes do not accept. Custom resources have none. */
   readonly problems: readonly string[];
 }
 
 /** The chart with these values, or those of a file, by Helm's own engine. Throws what Helm says when it refuses them. */
-export function renderChart(values: Readonly<Record<string, unknown>> | string = {}, kubernetes = '1.34'): Rendered {
+export function renderChart(
+  values: Readonly<Record<string, unknown>> | string = {},
+  kubernetes: readonly string[] = [],
+): Rendered {
   const { stdout, stderr, error } = spawnSync(tool('python3'), [SCRIPT], {
     input: JSON.stringify({ chart: CHART, kubernetes, values }),
     env: { ...process.env, PYTHONPATH: TOOLS },
