@@ -5,7 +5,7 @@ import { basename, join, posix, resolve } from 'node:path';
 import type { Env } from './ara-process';
 
 const ROOT = resolve(__dirname, '../..');
-const STEP_MS = 300_000;
+const STEP_MS = 600_000;
 
 interface Instruction {
   readonly name: string;

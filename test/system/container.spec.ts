@@ -16,7 +16,7 @@ import { WsClient } from '../support/ws-client';
 const ROOT = resolve(__dirname, '../..');
 const MIB = 1024 * 1024;
 /** A busy machine takes its time for two installations and a build. */
-const BUILD_MS = 400_000;
+const BUILD_MS = 900_000;
 const PATIENCE_MS = 60_000;
 
 describe('hadolint', () => {
@@ -29,6 +29,7 @@ describe('hadolint', () => {
 describe('the image', () => {
   const secrets = mkdtempSync(join(tmpdir(), 'ara-secrets-'));
   let image: Image;
+  let built: Image | undefined;
   let env: Env;
   let url: string;
   let container: ChildProcess | undefined;
@@ -42,7 +43,7 @@ describe('the image', () => {
   const isHealthy = (): number | null => image.run(image.healthcheck, { env }).status;
 
   beforeAll(async () => {
-    image = Image.build();
+    image = built = Image.build();
     // As the root folder of a volume is.
     chmodSync(secrets, 0o755);
     const made = spawnSync(process.execPath, [join(ROOT, 'deploy/compose/make-secrets.js'), secrets]);
@@ -60,7 +61,7 @@ describe('the image', () => {
 
   afterAll(() => {
     container?.kill('SIGKILL');
-    image.remove();
+    built?.remove();
     rmSync(secrets, { recursive: true });
   });
 
