@@ -11,7 +11,7 @@ async function main(): Promise<void> {
     process.stderr.write(`${what}\n`);
   });
   process.stdout.write(`${JSON.stringify(verdict, null, 2)}\n`);
-  process.exitCode = verdict.ok ? 0 : 1;
+  process.exit(verdict.ok ? 0 : 1);
 }
 
 // What was started ends with this process, if it ends in order.
@@ -19,5 +19,5 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = 2;
+  process.exit(2);
 });

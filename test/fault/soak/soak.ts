@@ -117,8 +117,11 @@ class Soak {
     const churn = new Churn(this.ara, this.#random);
     churn.begin(this.options.connectsPerSecond);
     const until = Date.now() + this.options.minutes * 60_000;
-    await Promise.all([this.#post(churn, until), this.#blink(until), this.#watch(churn, until)]);
-    churn.end();
+    try {
+      await Promise.all([this.#post(churn, until), this.#blink(until), this.#watch(churn, until)]);
+    } finally {
+      churn.end();
+    }
     this.#backEnd.end();
     const { left, end } = await this.#settle(baseline);
     const { code } = await this.ara.stop();
