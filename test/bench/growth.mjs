@@ -1,5 +1,5 @@
 /** How cost grows with what there is of everything. `--help` tells the rest. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -12,14 +12,17 @@ const HELP = `npm run bench:growth -- [options]
 Measures what one operation costs, and what one thing weighs, while there are more and more of it: connections, connections of
 one user, channels of a connection, subscribers of a channel, queued entries of a user, tenants. What does not depend on their
 number stays flat; a quadratic corner shows as a cost that grows in proportion.
-Linux only. Some five minutes; as many connections as the limit of open files allows (ulimit -n), at most 19,000.
+Linux only. Some five minutes on a quiet machine.
 
   --only connections,tenants   these studies only: ${Object.keys(STUDIES).join(', ')}
-  --max <n>        most connections (default: what the limit of open files allows)
+  --max <n>        most connections (default: 1,000 less than open files allowed by ulimit -n, at most 27,000, for each needs a port)
   --json <file>    the figures as JSON
   --service <file> another main.js than dist/main.js
 
 The exit code is 1 when a cost per operation grew with the square root of the number, or faster.`;
+
+const SPARE_FILES = 1000;
+const MOST_PORTS = 27_000;
 
 const { values } = parseArgs({
   options: {
@@ -42,7 +45,7 @@ if (unknown !== undefined) fail(`There is no study ${unknown}: ${Object.keys(STU
 
 const startedAt = Date.now();
 const log = (text) => process.stderr.write(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
-const stage = new Stage({ service: values.service, smoke: false, max: Number(values.max ?? 19_000), log });
+const stage = new Stage({ service: values.service, smoke: false, max: Number(values.max ?? mostConnections()), log });
 const studies = [];
 for (const name of chosen) {
   log(name);
@@ -59,6 +62,11 @@ const report = {
 process.stdout.write(`${growthTable(report)}\n`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 process.exit(studies.some(({ steep }) => steep.length > 0) ? 1 : 0);
+
+function mostConnections() {
+  const openFiles = Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
+  return Math.min(openFiles - SPARE_FILES, MOST_PORTS);
+}
 
 function fail(text) {
   process.stderr.write(`${text}\n`);

@@ -28,7 +28,7 @@ async function connections(stage) {
   const points = [];
   const { rssBytes } = ara;
   const before = crowd.size;
-  for (const n of upTo(stage.options.max, 1, 100, 1000, 10_000, 19_000)) {
+  for (const n of upTo(stage.options.max, 1, 100, 1000, 10_000, stage.options.max)) {
     const connecting = await cpu(ara, () => crowd.grow(n));
     const grown = n - (points.at(-1)?.n ?? before);
     points.push({
@@ -381,6 +381,6 @@ function request({ port }, path, count) {
 }
 
 function upTo(max, ...sizes) {
-  const fitting = sizes.filter((size) => size <= max);
+  const fitting = sizes.filter((size, i) => size <= max && !sizes.slice(i + 1).some((later) => later <= size));
   return fitting.length === sizes.length || fitting.at(-1) === max ? fitting : [...fitting, max];
 }
