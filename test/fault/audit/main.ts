@@ -14,6 +14,9 @@ async function main(): Promise<void> {
   process.exitCode = verdict.ok ? 0 : 1;
 }
 
+// Servers and nodes end with the process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(2));
+
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 2;
