@@ -129,7 +129,9 @@ class Reader {
     mkdirSync(join(folder, 'tools'));
     provideCurl(join(folder, 'tools'));
     if (redis !== undefined) provideRedisCli(join(folder, 'tools'), redis.port);
-    const settings = { ...(parseEnv(text) as Env), ...(redis !== undefined && { REDIS_URL: redis.url }) };
+    // A busy machine takes its time to make an embedded database.
+    const patience: Env = { STORE_BOOT_TIMEOUT_SECONDS: '50' };
+    const settings = { ...patience, ...(parseEnv(text) as Env), ...(redis !== undefined && { REDIS_URL: redis.url }) };
     const ara = await AraProcess.start(settings, { cwd: folder });
     if (redis !== undefined) await until('Ara listens to Redis', () => hasListener(redis), RUN_MS);
     const env = {

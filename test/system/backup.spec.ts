@@ -6,7 +6,13 @@ import { AraProcess, type Env } from '../support/ara-process';
 import { samplesIn } from '../support/docs-page';
 import { embeddedFolder, PostgresServer } from '../support/postgres-server';
 
-const STORED: Env = { QUEUE_ENABLED: 'true', QUEUE_BACKEND: 'postgres', TEMPLATE_BACKEND: 'postgres' };
+const STORED: Env = {
+  QUEUE_ENABLED: 'true',
+  QUEUE_BACKEND: 'postgres',
+  TEMPLATE_BACKEND: 'postgres',
+  // A busy machine takes its time to make an embedded database.
+  STORE_BOOT_TIMEOUT_SECONDS: '50',
+};
 
 /** The line of docs/operations.md that begins so, without its comment. */
 function documented(start: string): string {
@@ -77,7 +83,7 @@ describe('a backup', () => {
       await Promise.all(running.splice(0).map((ara) => ara.stop()));
       await server.stop();
     }
-  }, 120_000);
+  }, 240_000);
 
   it('of an embedded PostgreSQL is a copy of its folder', async () => {
     const source = embeddedFolder();
@@ -95,5 +101,5 @@ describe('a backup', () => {
     } finally {
       for (const one of [source, copy]) rmSync(dirname(one), { recursive: true, force: true });
     }
-  }, 120_000);
+  }, 240_000);
 });
