@@ -37,7 +37,7 @@ describe('limits of tenants', () => {
       },
       { cwd: folder },
     );
-  }, 60_000);
+  }, 90_000);
 
   afterAll(async () => {
     await ara.stop();
