@@ -129,8 +129,8 @@ class Reader {
     mkdirSync(join(folder, 'tools'));
     provideCurl(join(folder, 'tools'));
     if (redis !== undefined) provideRedisCli(join(folder, 'tools'), redis.port);
-    // A busy machine takes its time to make an embedded database.
-    const patience: Env = { STORE_BOOT_TIMEOUT_SECONDS: '50' };
+    // A busy machine takes its time to make an embedded database, and to write.
+    const patience: Env = { STORE_BOOT_TIMEOUT_SECONDS: '50', STORE_TIMEOUT_MS: '15000' };
     const settings = { ...patience, ...(parseEnv(text) as Env), ...(redis !== undefined && { REDIS_URL: redis.url }) };
     const ara = await AraProcess.start(settings, { cwd: folder });
     if (redis !== undefined) await until('Ara listens to Redis', () => hasListener(redis), RUN_MS);
