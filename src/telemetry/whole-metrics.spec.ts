@@ -50,7 +50,7 @@ it('shows both parts of a gauge where there is one process', async () => {
 it('keeps of ended workers what only grows', async () => {
   const [first, second] = await Promise.all([worker(1), worker(2)].map((one) => one.snapshot('own')));
   const departed = METRICS.legacy!.add(METRICS.legacy!.add(undefined, first!), second!);
-  expect(linesOf(await rendered([departed as Part]))).toEqual([
+  expect(linesOf(await rendered([departed]))).toEqual([
     'sent_total 3',
     'asked_total{type="http",by="worker-1"} 1',
     'asked_total{type="http",by="worker-2"} 2',

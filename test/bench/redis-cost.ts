@@ -80,7 +80,7 @@ class Measured {
   /** Commands that clients send while `work` lasts, this one's own aside. */
   async #commands(work: () => Promise<unknown>): Promise<number> {
     const own = await this.redis.client('ID');
-    const info = String(await this.redis.client('INFO'));
+    const info = await this.redis.client('INFO');
     const address = /\baddr=(\S+)/.exec(info)?.[1] ?? String(own);
     const monitor = await this.redis.monitor();
     let count = 0;

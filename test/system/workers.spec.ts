@@ -54,7 +54,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function stats(ara: AraProcess, path = '/stats'): Promise<Record<string, Record<string, unknown>>> {
-  return (await ara.get(path)).json() as Record<string, Record<string, unknown>>;
+  return (await ara.get(path)).json<Record<string, Record<string, unknown>>>();
 }
 
 async function figure(ara: AraProcess, series: string): Promise<number | undefined> {
@@ -63,7 +63,8 @@ async function figure(ara: AraProcess, series: string): Promise<number | undefin
 
 /** Which worker each client is connected to. */
 async function nodesOf(ara: AraProcess, user: string): Promise<string[]> {
-  const { sessions } = (await ara.get(`/api/v1/cluster/users/${user}`)).json() as { sessions: { server_id: string }[] };
+  const location = await ara.get(`/api/v1/cluster/users/${user}`);
+  const { sessions } = location.json<{ sessions: { server_id: string }[] }>();
   return sessions.map(({ server_id }) => server_id).sort();
 }
 
