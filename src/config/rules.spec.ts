@@ -56,7 +56,7 @@ describe('what a start refuses', () => {
     [
       'workers that each limit rates in their own memory',
       { ...DEVELOPMENT, WORKERS: '2', CLUSTER_ENABLED: '1', RATELIMIT_ENABLED: '1' },
-      'RATELIMIT_BACKEND: 2 workers cannot count together in the memory of each. Set it to redis, or WORKERS=1.',
+      'RATELIMIT_BACKEND: 2 workers cannot count together in the memory of each',
     ],
     [
       'a queue in memory in a cluster',
