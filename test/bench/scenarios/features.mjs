@@ -11,7 +11,7 @@ const acked = (backend) => ({ ...kept(backend), ACK_ENABLED: 'true', ACK_BACKEND
 
 export async function features(stage) {
   const { smoke } = stage.options;
-  const rounds = smoke ? 3 : 7;
+  const rounds = smoke ? 3 : 5;
   const redis = await stage.redis();
   const postgres = await stage.postgres();
   const collector = await stage.load('collector.mjs');
