@@ -156,7 +156,8 @@ describe('two workers', () => {
         'ara_cluster_connections_total 4',
         'ara_cluster_enabled 1',
         'ara_redis_connection_status 1',
-        'ara_queue_size_total 0',
+        // Nobody acknowledges: what two sends kept for one user, and two for two.
+        'ara_queue_size_total 6',
       ]) {
         expect(text).toContain(`\n${line}\n`);
       }
