@@ -230,7 +230,7 @@ describeWithServer('a dedupe key in a Redis Cluster', () => {
   it('is left alone when the first lives', async () => {
     const node = await startRedisCluster();
     servers.push(node);
-    const [first, second] = [storeOn(node.url, {}, { timeoutMs: 100 }), storeOn(node.url, {}, { timeoutMs: 100 })];
+    const [first, second] = [storeOn(node.url, {}, { timeoutMs: 1000 }), storeOn(node.url, {}, { timeoutMs: 1000 })];
     const outcomes = await Promise.all(
       [first, second].map((each, n) => each.append([append(n, users, { dedupeKey: 'k' })], 100, Date.now())),
     );
@@ -242,7 +242,7 @@ describeWithServer('a dedupe key in a Redis Cluster', () => {
     ).toEqual(['duplicate', 'stored']);
     const [winner] = await keptBy(first);
     await first.commit(users.map((each) => ({ tenant, user: each, id: winner as NotificationId })));
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await new Promise((resolve) => setTimeout(resolve, 2500));
     expect(await keptBy(second)).toEqual([]);
   });
 });

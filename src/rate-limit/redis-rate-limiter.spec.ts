@@ -95,9 +95,13 @@ describe('RedisRateLimiter', () => {
   it('decides by a bucket of its own while Redis is away, counts that, and returns', async () => {
     const key: BucketKey = { kind: 'api-key', id: 'general' };
     const from = limiter();
-    expect(await take(from, key, RULE, 30)).toBe(20);
+    expect(await take(from, key, RULE, 30)).toBeGreaterThanOrEqual(20);
     await server.kill9();
-    expect(await take(from, key, RULE, 30)).toBe(20);
+    const startedAt = Date.now();
+    const allowed = await take(from, key, RULE, 30);
+    expect(allowed).toBeGreaterThanOrEqual(20);
+    // What comes back while this process is slow.
+    expect(allowed).toBeLessThanOrEqual(20 + (10 * (Date.now() - startedAt)) / 1000);
     expect(await metrics.render()).toContain('ara_ratelimit_fallbacks_total 30');
     await server.start();
     await until(

@@ -325,7 +325,9 @@ describe('RedisSubscription', () => {
       expect(await publish(hub, 'late:1', 'c')).toBe(':1');
       await until('all are heard', () => heard.length === 3 * round);
     }
-    expect(redis.health()).toMatchObject({ status: 'healthy', totalReconnections: 3 });
+    expect(redis.health().status).toBe('healthy');
+    // A server that is just starting may cut a link that it had accepted.
+    expect(redis.health().totalReconnections).toBeGreaterThanOrEqual(3);
   });
 
   it('notices a hub that has fallen silent', async () => {
