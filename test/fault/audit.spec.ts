@@ -7,7 +7,7 @@ import { SOUND } from './audit/sound';
 
 const SEED = 7;
 /** Notifications that are posted and not yet deleted at any moment, on a machine that is busy with other tests. */
-const UNDER_WAY = 128;
+const UNDER_WAY = 256;
 
 function optionsOf(...args: readonly string[]): AuditOptions {
   const options = parseOptions(['--seed', String(SEED), ...args]);
