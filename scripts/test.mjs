@@ -9,7 +9,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -18,8 +18,6 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const reports = mkdtempSync(join(tmpdir(), 'ara-test-'));
 const all = process.argv.includes('--all');
 const MINIMUM_COVERAGE = JSON.stringify({ global: { lines: 80, statements: 80, functions: 80, branches: 80 } });
-
-const workers = String(Math.max(2, availableParallelism() - 1));
 
 const tool = (bin, ...args) => [join(root, 'node_modules', bin), ...args];
 const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', ...args) });
@@ -36,8 +34,7 @@ const STEPS = {
     ...['--roots', 'src', 'test/contract', 'test/protocol', '--coverage'],
     ...['--coverageReporters', 'text-summary', 'lcov', '--coverageThreshold', MINIMUM_COVERAGE],
   ),
-  // Two at least: these tests wait for services most of the time.
-  service: jest('--roots', 'test/architecture', 'test/e2e', 'test/fault', 'test/support', '--maxWorkers', workers),
+  service: jest('--roots', 'test/architecture', 'test/e2e', 'test/fault', 'test/support'),
   ...(all && {
     packages: check('scripts/ensure-packages.mjs'),
     system: jest('--roots', 'test', '--testPathPatterns', 'test/system/'),
