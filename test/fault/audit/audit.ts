@@ -84,7 +84,7 @@ export async function audit(options: AuditOptions, say: (what: string) => void =
       options: { prefix: backends.prefixOf(number) },
     }));
     closing.push(() => nodes.stop());
-    const ledger = new Ledger(MAX_DELIVERIES, fault.door === undefined);
+    const ledger = new Ledger(MAX_DELIVERIES, fault.door === undefined, options.nodes > 1);
     const herd = new Herd();
     const door = await openDoor(options, fault, nodes);
     const poster = new Poster(door, ledger, {

@@ -100,10 +100,13 @@ export class Ledger {
   /**
    * @param maxDeliveries connections after which the service gives up what is never acknowledged
    * @param isOrdered whether the door promises an order
+   * @param isOfCluster whether an answer may say `queued` because the node that the user is at was late: what that node
+   * was told may be overtaken
    */
   constructor(
     private readonly maxDeliveries: number,
     private readonly isOrdered = true,
+    private readonly isOfCluster = false,
   ) {}
 
   posted(plan: PostPlan, at: number): void {
@@ -242,7 +245,9 @@ export class Ledger {
         const { answeredAt, answer } = post;
         if (before === undefined || answer?.kind !== 'accepted') continue;
         if (answeredAt === undefined || answeredAt >= before.postedAt) continue;
-        if (this.outages.some(({ from, until }) => post.postedAt < until && at > from)) counts.inversions_by_recovery++;
+        const isLate = this.isOfCluster && answer.queued > 0;
+        const isRecovered = this.outages.some(({ from, until }) => post.postedAt < until && at > from);
+        if (isLate || isRecovered) counts.inversions_by_recovery++;
         else counts.inversions += this.#wrong(`${user} saw post ${before.n} before post ${n}`);
       }
     }
