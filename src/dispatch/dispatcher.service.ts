@@ -34,8 +34,9 @@ export class DispatcherService implements OnModuleInit {
   }
 
   /**
-   * Stores, sends, relays; done when it returns if no store and no other node has to be waited for. Fails with AraError QUEUE_UNAVAILABLE when it can neither keep the notification nor knows
-   * all of its users to be connected; then nothing was sent.
+   * Stores, sends, relays; done when it returns if no store and no other node has to be waited for. Fails with AraError
+   * QUEUE_UNAVAILABLE when it can neither keep the notification nor knows all of its users to be connected; then nothing
+   * was sent.
    */
   dispatch(delivery: Delivery): Eventual<DeliveryReport> {
     const startedAt = performance.now();
