@@ -6,7 +6,7 @@ import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver';
 import { type RedisServer, startRedis } from '../support/redis-server';
 import { until } from '../support/until';
 
-// One service, driven through all of its doors and ended; then what a collector got of it.
+// A service, driven through its doors; then what a collector got of it.
 
 const PAGE = readFileSync(join(__dirname, '../../docs/observability.md'), 'utf8');
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -24,27 +24,33 @@ beforeAll(async () => {
   server = await startRedis();
 });
 
-beforeEach(async () => {
-  receiver = await OtlpReceiver.start();
-});
-
-afterEach(() => {
-  seen.push(...receiver.spans);
-  receiver.stop();
-});
+/** A collector for each test, and a service for each `trace`. */
+function eachAlone(): void {
+  beforeEach(async () => {
+    receiver = await OtlpReceiver.start();
+  });
+  afterEach(() => {
+    seen.push(...receiver.spans);
+    receiver.stop();
+  });
+}
 
 afterAll(() => server.close());
 
-/** Runs a traced service for as long as `drive` takes; when this resolves, all of its spans have been received. */
-async function trace(env: Env, drive: (ara: AraProcess) => Promise<void>): Promise<void> {
-  const ara = await AraProcess.start({
+function start(env: Env, { endpoint }: OtlpReceiver): Promise<AraProcess> {
+  return AraProcess.start({
     OTEL_ENABLED: 'true',
-    OTEL_ENDPOINT: receiver.endpoint,
+    OTEL_ENDPOINT: endpoint,
     ACK_ENABLED: 'true',
     QUEUE_ENABLED: 'true',
     REDIS_URL: server.url,
     ...env,
   });
+}
+
+/** Runs a traced service for as long as `drive` takes; when this resolves, all of its spans have been received. */
+async function trace(env: Env, drive: (ara: AraProcess) => Promise<void>): Promise<void> {
+  const ara = await start(env, receiver);
   try {
     await drive(ara);
   } finally {
@@ -68,6 +74,30 @@ function childOf(parent: ReceivedSpan, name: string): ReceivedSpan {
 }
 
 describe('REST', () => {
+  let ara: AraProcess;
+
+  beforeAll(async () => {
+    receiver = await OtlpReceiver.start();
+    ara = await start({}, receiver);
+  });
+
+  afterAll(async () => {
+    await ara.stop();
+    receiver.stop();
+  });
+
+  /** Resolves when all spans of `drive` have been received, and none is there but these: spans leave in the order of their ends. */
+  async function traced(drive: () => Promise<void>): Promise<void> {
+    receiver.spans.length = 0;
+    await drive();
+    const last = caller('00000000000000ff');
+    await ara.http('GET', '/api/v1/tenants', { headers: last });
+    const isLast = ({ parentId }: ReceivedSpan): boolean => parentId === '00000000000000ff';
+    await until('the last span is received', () => receiver.spans.some(isLast));
+    receiver.spans.splice(receiver.spans.findIndex(isLast));
+    seen.push(...receiver.spans);
+  }
+
   const event = { event_type: 'order.created', priority: 'High' };
   const body = { ...content, priority: 'High' };
   const sends = [
@@ -110,7 +140,7 @@ describe('REST', () => {
 
   it('each way to send is a request, its dispatch, and the way to its kind of target, below the caller', async () => {
     const ids: string[] = [];
-    await trace({}, async (ara) => {
+    await traced(async () => {
       for (const [n, { path, target }] of sends.entries()) {
         const answer = await ara.post(
           `/api/v1/notifications/${path}`,
@@ -133,7 +163,7 @@ describe('REST', () => {
   });
 
   it.each([false, true])('a batch is one request with a dispatch per item (atomic: %s)', async (atomic) => {
-    await trace({}, async (ara) => {
+    await traced(async () => {
       await ara.post('/api/v1/notifications/batch', {
         notifications: [
           { target: { type: 'user', value: 'alice' }, ...content },
@@ -156,7 +186,7 @@ describe('REST', () => {
   });
 
   it('an atomic batch that can be sent has a dispatch per item, too', async () => {
-    await trace({}, async (ara) => {
+    await traced(async () => {
       const item = (value: string) => ({ target: { type: 'user', value }, ...content });
       await ara.post('/api/v1/notifications/batch', { notifications: [item('alice'), item('bob')], atomic: true });
     });
@@ -166,7 +196,7 @@ describe('REST', () => {
   });
 
   it('templates, tenants and the cluster', async () => {
-    await trace({}, async (ara) => {
+    await traced(async () => {
       const template = { id: 't', name: 'T', event_type: 'e', payload_template: {} };
       await ara.post('/api/v1/templates', template);
       await ara.get('/api/v1/templates');
@@ -189,7 +219,7 @@ describe('REST', () => {
   });
 
   it('what fails says so by the class of the error, and by nothing that the caller sent', async () => {
-    await trace({}, async (ara) => {
+    await traced(async () => {
       const { status } = await ara.post('/api/v1/notifications/send', {
         target_user_id: 'alice',
         template_id: 'canary-template',
@@ -202,6 +232,8 @@ describe('REST', () => {
 });
 
 describe('clients', () => {
+  eachAlone();
+
   it('a WebSocket is its upgrade, its connection, and in that each message with its command', async () => {
     let id = '';
     await trace({}, async (ara) => {
@@ -261,6 +293,8 @@ describe('clients', () => {
 });
 
 describe('one trace from the back end to the acknowledgement', () => {
+  eachAlone();
+
   const closed = (id: string): void => {
     const dispatch = only('dispatcher.dispatch', ({ attributes }) => attributes['notification_id'] === id);
     const ack = only('ws.ack', ({ attributes }) => attributes['notification_id'] === id);
