@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server } from 'node:net';
 import { Controller, Get, Module, Req, Res, type NestApplicationOptions } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
@@ -26,14 +26,22 @@ describe('the HTTP adapter', () => {
   const adapter = new AraHttpAdapter();
   let app: NestExpressApplication;
   let url: string;
+  let listened: unknown;
 
   beforeAll(async () => {
     const module = await Test.createTestingModule({ imports: [ThingModule] }).compile();
     app = module.createNestApplication<NestExpressApplication>(adapter);
+    const listen = jest.spyOn(Server.prototype, 'listen');
     await app.listen(0, '127.0.0.1');
+    [listened] = listen.mock.calls[0] as unknown[];
+    listen.mockRestore();
     url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
   });
   afterAll(() => app.close());
+
+  it('asks for a queue that holds a crowd of clients which all come back at once', () => {
+    expect(listened).toEqual({ port: 0, host: '127.0.0.1', backlog: 4096 });
+  });
 
   it('lets nobody in before there is a front door', async () => {
     expect((await fetch(`${url}/thing`)).status).toBe(503);

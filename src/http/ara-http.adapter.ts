@@ -24,6 +24,8 @@ const KEEP_ALIVE_MS = 65_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const IDLE_SWEEP_MS = 100;
+/** Connections that the kernel has accepted and Node has not: after a restart, all clients come at once. The kernel's own limit, `net.core.somaxconn`, stands above it. */
+const BACKLOG = 4096;
 /** Whoever has not sent its request as a whole by then, or a first byte at all, does not keep a process from ending. */
 const CLOSE_WAIT_MS = 5000;
 
@@ -87,6 +89,14 @@ export class AraHttpAdapter extends ExpressAdapter {
     server.on('clientError', refuseUnreadable);
     this.#server = server;
     this.setHttpServer(server);
+  }
+
+  /** On all interfaces unless told. */
+  override listen(port: string | number, ...[hostname, callback]: (string | (() => void) | undefined)[]): Server {
+    const server: Server = this.getHttpServer();
+    const [host, done] = typeof hostname === 'string' ? [hostname, callback] : [undefined, hostname];
+    const options = { port: Number(port), backlog: BACKLOG, ...(host !== undefined && { host }) };
+    return server.listen(options, typeof done === 'function' ? done : undefined);
   }
 
   /** Bodies are read at the front door, after the caller was let in; a parser of Express would find an empty stream. */

@@ -1,23 +1,13 @@
 /** The queue's PostgreSQL store behind its coalescer, and single inserts into the same table for comparison. */
-import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { Logger } from '@nestjs/common';
 import { Pool } from 'pg';
 import { Coalescer } from '../../../src/coalescing/coalescer';
-import { DEFAULT_TENANT, parseNotificationId, parseUserId } from '../../../src/notification/ids';
 import { PostgresQueueStore } from '../../../src/queue/postgres-queue.store';
 import type { Append, AppendOutcome } from '../../../src/queue/queue-store';
 import { postgresService } from '../../support/postgres-service';
+import { answerBy, CAP, nextAppend } from './appends';
 
-Logger.overrideLogger(false);
-
-const { publishedBody } = createRequire(__filename)('../workload.cjs') as { publishedBody(): string };
-const USERS = 1000;
-const CAP = 100;
 const MOST_PER_BATCH = 500;
 const POOL_SIZE = 10;
-const LIFE_MS = 3_600_000;
-const json = publishedBody();
 const INSERT = {
   name: 'single',
   text: `INSERT INTO ara.message_queue (tenant_id, user_id, notification_id, priority, event_data, queued_at, expires_at)
@@ -28,18 +18,9 @@ type Question = { readonly open: string } | { readonly how: 'singly' | 'coalesce
 
 let pool: Pool | undefined;
 let appends: Coalescer<Append, AppendOutcome> | undefined;
-let sent = 0;
-
-function append(): Append {
-  const id = parseNotificationId(randomUUID());
-  const user = parseUserId(`user-${sent++ % USERS}`);
-  if (id === undefined || user === undefined) throw new Error('not an id');
-  const body = { id, priority: 'Normal', expiresAt: Date.now() + LIFE_MS, json } as const;
-  return { tenant: DEFAULT_TENANT, users: [user], body, present: new Set() };
-}
 
 async function insert(): Promise<unknown> {
-  const { tenant, users, body } = append();
+  const { tenant, users, body } = nextAppend();
   return pool?.query({ ...INSERT, values: [tenant, users[0], body.id, body.priority, body.json] });
 }
 
@@ -50,23 +31,15 @@ async function open(url: string): Promise<void> {
   appends = new Coalescer((items) => store.append(items, CAP, Date.now()), { maxBatch: MOST_PER_BATCH });
 }
 
-async function run(question: Question): Promise<object> {
+answerBy(async (question: Question) => {
   if ('open' in question) return open(question.open).then(() => ({}));
   await pool?.query('TRUNCATE ara.message_queue');
   const { how, callers, count } = question;
   const startedAt = performance.now();
   let left = count;
   const caller = async (): Promise<void> => {
-    while (left-- > 0) await (how === 'singly' ? insert() : appends?.submit(append()));
+    while (left-- > 0) await (how === 'singly' ? insert() : appends?.submit(nextAppend()));
   };
   await Promise.all(Array.from({ length: callers }, caller));
   return { seconds: (performance.now() - startedAt) / 1000 };
-}
-
-process.on('message', (question: Question) => {
-  run(question).then(
-    (answer) => process.send?.(answer),
-    (error: unknown) => process.send?.({ error: String(error) }),
-  );
 });
-process.send?.({ port: 0 });

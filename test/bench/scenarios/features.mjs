@@ -1,9 +1,13 @@
 /** What each feature costs: the same work by services that differ in one setting, as a ratio to the one without. */
+import { fileURLToPath } from 'node:url';
 import { interleaved, median } from '../stage.mjs';
 import { API_KEY, batchBody, sendBody } from '../workload.cjs';
 
 const USERS = 100;
 const CONNECTIONS = 16;
+const SCRAPED = 'metrics read every second';
+const SCRAPE_EVERY_MS = 1000;
+const NO_METRICS = fileURLToPath(new URL('../servers/no-metrics.cjs', import.meta.url));
 const BATCH_PATH = '/api/v1/notifications/batch';
 
 const kept = (backend) => ({ QUEUE_ENABLED: 'true', QUEUE_BACKEND: backend, QUEUE_MAX_SIZE_PER_USER: '5000' });
@@ -20,6 +24,7 @@ export async function features(stage) {
   const traced = { OTEL_ENABLED: 'true', OTEL_ENDPOINT: `http://127.0.0.1:${collector.port}` };
   const variants = {
     off: {},
+    'off once more: the noise': {},
     'queue: memory': kept('memory'),
     'queue: Redis': inRedis && { ...inRedis, ...kept('redis') },
     'queue: PostgreSQL': inPostgres && { ...inPostgres, ...kept('postgres') },
@@ -28,6 +33,8 @@ export async function features(stage) {
     'ACK: PostgreSQL': inPostgres && { ...inPostgres, ...acked('postgres') },
     'tracing 1 %': { ...traced, OTEL_SAMPLING_RATIO: '0.01' },
     tracing: traced,
+    [SCRAPED]: {},
+    'counting nothing': { NODE_OPTIONS: `-r ${NO_METRICS}` },
   };
   const contestants = {};
   for (const [name, env] of Object.entries(variants)) {
@@ -37,6 +44,12 @@ export async function features(stage) {
     contestants[name] = { server, listeners };
   }
   stage.progress(`features: ${Object.keys(contestants).length} services`);
+  const scrape = setInterval(() => {
+    fetch(`http://127.0.0.1:${contestants[SCRAPED].server.port}/metrics`, { headers: { 'X-API-Key': API_KEY } }).then(
+      (answer) => answer.text(),
+      () => undefined,
+    );
+  }, SCRAPE_EVERY_MS);
   const load = await stage.load('requests.mjs');
   const headers = { 'X-API-Key': API_KEY };
   const bodies = Array.from({ length: USERS }, (_, i) => sendBody(`user-${i}`));
@@ -78,6 +91,7 @@ export async function features(stage) {
     results.push({ id: 'features', what, unit, variants: againstOff(figures) });
   }
   if (!smoke) results.push(await latencies(stage, contestants));
+  clearInterval(scrape);
   await stage.end();
   return results;
 }
