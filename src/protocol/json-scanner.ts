@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { compact, MAX_JSON_DEPTH, type RawJson, trustedRawJson } from './raw-json';
 
 /** What stands where it should not: no JSON, or something that is left to a full parser. */
@@ -160,6 +161,19 @@ export class MemberReader {
 
   end(n: number): number {
     return this.#ends[n] ?? FAILED;
+  }
+
+  /** The value of the n-th name, if it is a string that is written without escapes. */
+  text(scanner: JsonScanner, n: number): string | undefined {
+    const start = this.start(n);
+    return start === FAILED ? undefined : scanner.plainString(start, this.end(n));
+  }
+
+  /** Whether the bytes are one such object and nothing behind it, in valid UTF-8. */
+  readWhole(scanner: JsonScanner): boolean {
+    const { bytes } = scanner;
+    const end = this.read(scanner, scanner.skipSpace(0), 0);
+    return end !== FAILED && scanner.skipSpace(end) === bytes.length && (scanner.isAscii || isUtf8(bytes));
   }
 
   /** Where the object at `at` ends, or FAILED. @param depth arrays and objects that are open at `at`. */

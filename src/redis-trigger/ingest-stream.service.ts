@@ -81,11 +81,12 @@ export class IngestStreamService implements OnApplicationBootstrap, BeforeApplic
     const outcomes = await Promise.all(
       entries.map(([id, fields]) => {
         const [since] = id.split('-');
-        return this.intake.take(messageOf(fields), {
+        const outcome = this.intake.take(messageOf(fields), {
           name: stream,
           kind: 'stream',
           occurrence: () => ({ name: `${stream}\0${id}`, since: Number(since) }),
         });
+        return Promise.resolve(outcome);
       }),
     );
     const done = entries.filter((_, index) => outcomes[index] !== 'unavailable').map(([id]) => id);

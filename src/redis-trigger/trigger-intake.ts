@@ -5,9 +5,11 @@ import { DispatcherService } from '../dispatch/dispatcher.service';
 import { AraError } from '../notification/ara-error';
 import { Clock } from '../notification/clock';
 import type { Delivery } from '../notification/delivery';
+import { type Eventual, whenThere } from '../notification/eventual';
 import { DEFAULT_TENANT, IdSource, parseTenantId } from '../notification/ids';
 import { StoreUnavailableError } from '../notification/store-unavailable';
 import { EVERY_TENANT, type TenantScope } from '../notification/target';
+import { plainTrigger } from '../protocol/plain-trigger';
 import { parseTrigger, type Trigger } from '../protocol/trigger-message';
 import { Metrics } from '../telemetry/metrics';
 import { RepeatedWarnings } from '../telemetry/repeated-warnings';
@@ -55,22 +57,30 @@ export class TriggerIntake {
     );
   }
 
-  /** Dispatched before it returns, unless other nodes hear it too. Never rejects. */
-  async take(text: string, origin: TriggerOrigin): Promise<TriggerOutcome> {
+  /** Dispatched before it returns, unless a store or other nodes have to be waited for. Never throws, never rejects. */
+  take(text: string, origin: TriggerOrigin): Eventual<TriggerOutcome> {
     this.received.inc();
+    const plain = plainTrigger(text);
+    if (plain !== undefined) return this.send(plain, text, origin);
     const parsed = parseTrigger(text);
     if (parsed.kind === 'invalid') return this.drop('malformed', parsed.reason, origin);
-    const { trigger } = parsed;
+    return this.send(parsed.trigger, text, origin);
+  }
+
+  private send(trigger: Trigger, text: string, origin: TriggerOrigin): Eventual<TriggerOutcome> {
     const scope = this.scopeOf(trigger.tenantId);
     if (scope === undefined) return this.drop('tenant', 'tenant_id is not the name of a tenant', origin);
     if (this.config.redis.triggerStrict && origin.kind === 'channel' && !isNamedBy(origin.name, trigger.target)) {
       return this.drop('target', 'its target is not the one that its channel names', origin);
     }
     try {
-      const named = trigger.id ?? trigger.idempotencyKey ?? origin.occurrence(text);
-      const occurrence = named instanceof Promise ? await named : named;
-      await this.dispatcher.dispatch(this.deliveryOf(trigger, scope, origin, occurrence));
-      return 'taken';
+      const sent = whenThere(trigger.id ?? trigger.idempotencyKey ?? origin.occurrence(text), (occurrence) =>
+        whenThere(
+          this.dispatcher.dispatch(this.deliveryOf(trigger, scope, origin, occurrence)),
+          (): TriggerOutcome => 'taken',
+        ),
+      );
+      return sent instanceof Promise ? sent.catch((error: unknown) => this.failed(error, origin)) : sent;
     } catch (error) {
       return this.failed(error, origin);
     }

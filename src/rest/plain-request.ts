@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { addressedChannel, type ChannelName, parseUserId, type UserId } from '../notification/ids';
 import { DEFAULT_PRIORITY, parsePriority, type Priority } from '../notification/priority';
 import type { Target } from '../notification/target';
@@ -61,7 +60,7 @@ export function plainBroadcast(bytes: Buffer): Asked<ToAll> | undefined {
 
 export function plainBatch(bytes: Buffer): PlainBatch | undefined {
   const scanner = new JsonScanner(bytes);
-  if (!isWhole(scanner, BATCH)) return undefined;
+  if (!BATCH.readWhole(scanner)) return undefined;
   const options = batchOptions(scanner);
   const items = options === undefined ? undefined : batchItems(scanner, BATCH.start(NOTIFICATIONS));
   return options === undefined || items === undefined ? undefined : { items, options };
@@ -73,16 +72,9 @@ function plainSend<T extends Target>(
   targetOf: (scanner: JsonScanner) => T | undefined,
 ): Asked<T> | undefined {
   const scanner = new JsonScanner(bytes);
-  if (!isWhole(scanner, members)) return undefined;
+  if (!members.readWhole(scanner)) return undefined;
   const target = targetOf(scanner);
   return target === undefined ? undefined : asked(scanner, members, target);
-}
-
-/** One object and nothing behind it, in valid UTF-8. */
-function isWhole(scanner: JsonScanner, members: MemberReader): boolean {
-  const { bytes } = scanner;
-  const end = members.read(scanner, scanner.skipSpace(0), 0);
-  return end !== FAILED && scanner.skipSpace(end) === bytes.length && (scanner.isAscii || isUtf8(bytes));
 }
 
 function batchItems(scanner: JsonScanner, start: number): Asked[] | undefined {
@@ -109,7 +101,7 @@ function batchItem(scanner: JsonScanner): Asked | undefined {
 }
 
 function batchTarget(scanner: JsonScanner, start: number, end: number): Target | undefined {
-  switch (text(scanner, ADDRESS, TYPE)) {
+  switch (ADDRESS.text(scanner, TYPE)) {
     case 'user':
       return userTarget(scanner, start, end);
     case 'channel':
@@ -146,11 +138,11 @@ function channelTarget(scanner: JsonScanner, start: number, end: number): ToChan
 }
 
 function asked<T extends Target>(scanner: JsonScanner, members: MemberReader, target: T): Asked<T> | undefined {
-  const eventType = text(scanner, members, EVENT_TYPE);
+  const eventType = members.text(scanner, EVENT_TYPE);
   const priority = priorityOf(scanner, members);
   const ttlSeconds = ttlOf(scanner, members);
   const isTold = members.start(CORRELATION_ID) !== FAILED;
-  const correlationId = isTold ? text(scanner, members, CORRELATION_ID) : undefined;
+  const correlationId = isTold ? members.text(scanner, CORRELATION_ID) : undefined;
   const payload = members.start(PAYLOAD);
   if (eventType === undefined || priority === undefined || payload === FAILED) return undefined;
   if (ttlSeconds === FAILED || (isTold && correlationId === undefined)) return undefined;
@@ -158,13 +150,8 @@ function asked<T extends Target>(scanner: JsonScanner, members: MemberReader, ta
   return { target, content, correlationId };
 }
 
-function text(scanner: JsonScanner, members: MemberReader, n: number): string | undefined {
-  const start = members.start(n);
-  return start === FAILED ? undefined : scanner.plainString(start, members.end(n));
-}
-
 function priorityOf(scanner: JsonScanner, members: MemberReader): Priority | undefined {
-  return members.start(PRIORITY) === FAILED ? DEFAULT_PRIORITY : parsePriority(text(scanner, members, PRIORITY));
+  return members.start(PRIORITY) === FAILED ? DEFAULT_PRIORITY : parsePriority(members.text(scanner, PRIORITY));
 }
 
 /** undefined: none is given. FAILED: it is no plain number of seconds. */

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.mjs';
+import { median } from './stage.mjs';
 import { API_KEY, JWT_SECRET, broadcastBody, sendBody } from './workload.cjs';
 
 const CLIENTS = Number(process.argv[2] ?? 4000);
@@ -72,7 +73,6 @@ for (let round = -2; round < ROUNDS; round++) {
   process.stderr.write(round < 0 ? 'warming up\n' : `round ${round + 1} of ${ROUNDS}\n`);
 }
 
-const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 console.log(`Node ${process.version}, ${CLIENTS} clients, medians of ${ROUNDS} rounds\n`);
 console.log(
   '| | last client | CPU per delivery | sends per second | CPU per send | memory |\n|---|--:|--:|--:|--:|--:|',

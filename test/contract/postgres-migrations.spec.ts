@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { migrate, migrationStatus } from '../../src/postgres/migrate';
 import { PostgresServer } from '../support/postgres-server';
 
-const ALL = ['001_message_queue', '002_pending_acks', '003_templates', '004_renewed_acks'];
+const ALL = ['001_message_queue', '002_pending_acks', '003_templates', '004_renewed_acks', '005_plain_append'];
 const TABLES = ['ack_stats', 'dedupe_keys', 'message_queue', 'migrations', 'pending_acks', 'queue_stats', 'templates'];
 
 describe('migrations', () => {
@@ -72,7 +72,9 @@ describe('migrations', () => {
     expect(await migrate(client)).toEqual([]);
     await server.query("UPDATE ara.migrations SET checksum = 'other' WHERE name = '002_pending_acks'");
     await expect(migrate(client)).rejects.toThrow('002_pending_acks was applied with another text');
-    expect((await migrationStatus(client)).map(({ isChanged }) => isChanged)).toEqual([false, true, false, false]);
+    expect((await migrationStatus(client)).map(({ isChanged }) => isChanged)).toEqual(
+      ALL.map((name) => name === '002_pending_acks'),
+    );
   });
 
   it('happen as a whole or not at all', async () => {

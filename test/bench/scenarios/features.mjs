@@ -102,7 +102,7 @@ async function latencies(stage, contestants) {
   const variants = {};
   for (const [name, { server }] of Object.entries(contestants)) {
     const asked = { port: server.port, perSecond: 1000, acknowledges: name.startsWith('ACK') };
-    await paced.ask({ ...asked, seconds: 1, first: USERS });
+    await paced.ask({ ...asked, seconds: 1, first: 2 * USERS });
     const { sent, arrived, p99 } = await paced.ask({ ...asked, seconds: 5, first: USERS });
     if (arrived !== sent) throw new Error(`${name}: ${arrived} of ${sent} arrived`);
     stage.progress(`1,000 sends/s, ${name}: p99 ${p99.toFixed(1)} ms`);

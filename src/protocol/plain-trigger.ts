@@ -1,0 +1,46 @@
+import { addressedChannel, parseUserId } from '../notification/ids';
+import { DEFAULT_PRIORITY, parsePriority } from '../notification/priority';
+import type { Target } from '../notification/target';
+import { FAILED, JsonScanner, MemberReader } from './json-scanner';
+import { MAX_TRIGGER_BYTES, type Trigger } from './trigger-message';
+
+const MESSAGE = new MemberReader('type', 'target', 'event');
+const [TYPE, TARGET, EVENT_MEMBER] = [0, 1, 2];
+const EVENT = new MemberReader('event_type', 'payload', 'priority');
+const [EVENT_TYPE, PAYLOAD, PRIORITY] = [0, 1, 2];
+
+/**
+ * Reads a trigger that is written as nearly all of them are: for one user, one channel or everybody, with a payload and
+ * perhaps a priority. One pass over its bytes. Gives what parseTrigger would, or undefined for whatever is less usual or
+ * wrong, which is left to parseTrigger. O(length).
+ */
+export function plainTrigger(text: string): Trigger | undefined {
+  const bytes = Buffer.from(text);
+  if (bytes.length > MAX_TRIGGER_BYTES) return undefined;
+  const scanner = new JsonScanner(bytes);
+  if (!MESSAGE.readWhole(scanner)) return undefined;
+  const target = targetOf(scanner);
+  const event = MESSAGE.start(EVENT_MEMBER);
+  if (target === undefined || event === FAILED || EVENT.read(scanner, event, 1) === FAILED) return undefined;
+  const eventType = EVENT.text(scanner, EVENT_TYPE);
+  const payload = EVENT.start(PAYLOAD);
+  const priority = EVENT.start(PRIORITY) === FAILED ? DEFAULT_PRIORITY : parsePriority(EVENT.text(scanner, PRIORITY));
+  if (eventType === undefined || payload === FAILED || priority === undefined) return undefined;
+  return { target, eventType, payload: scanner.raw(payload, EVENT.end(PAYLOAD)), priority };
+}
+
+function targetOf(scanner: JsonScanner): Target | undefined {
+  const name = MESSAGE.text(scanner, TARGET);
+  switch (MESSAGE.text(scanner, TYPE)) {
+    case 'user': {
+      const user = name === undefined ? undefined : parseUserId(name);
+      return user === undefined ? undefined : { kind: 'user', user };
+    }
+    case 'channel':
+      return name === undefined ? undefined : { kind: 'channel', channel: addressedChannel(name) };
+    case 'broadcast':
+      return MESSAGE.start(TARGET) === FAILED ? { kind: 'broadcast' } : undefined;
+    default:
+      return undefined;
+  }
+}
