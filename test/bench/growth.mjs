@@ -12,7 +12,7 @@ const HELP = `npm run bench:growth -- [options]
 Measures what one operation costs, and what one thing weighs, while there are more and more of it: connections, connections of
 one user, channels of a connection, subscribers of a channel, queued entries of a user, tenants. What does not depend on their
 number stays flat; a quadratic corner shows as a cost that grows in proportion.
-Linux only. Some five minutes on a quiet machine.
+Linux only. Some ten minutes on a quiet machine.
 
   --only connections,tenants   these studies only: ${Object.keys(STUDIES).join(', ')}
   --max <n>        most connections (default: 1,000 less than open files allowed by ulimit -n, at most 27,000, for each needs a port)

@@ -38,7 +38,8 @@ async function connections(stage) {
       deliver: await delivering(ara, crowd, () => ara.broadcast(1)),
       // Heartbeats are in proportion to the connections: what one costs is what may not grow.
       idle: n >= 1000 ? ((await idling(ara)) * 1000) / n : undefined,
-      rss: n >= 1000 ? (ara.rssBytes - rssBytes) / 1024 / (n - before) : undefined,
+      // Fewer fit into what the process holds already.
+      rss: n >= 10_000 ? (ara.rssBytes - rssBytes) / 1024 / (n - before) : undefined,
     });
     stage.progress(`${n} connections`);
   }

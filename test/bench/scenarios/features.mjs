@@ -56,7 +56,7 @@ export async function features(stage) {
   const targets = Array.from({ length: USERS }, (_, i) => ({ type: 'user', value: `user-${i}` }));
   const work = {
     'POST send to one of 100 users': {
-      ...{ operations: smoke ? 1000 : 4000, each: 1, unit: 'µs CPU per request' },
+      ...{ operations: smoke ? 1000 : 2500, each: 1, unit: 'µs CPU per request' },
       run: ({ port }, count) =>
         load.ask({
           ...{ port, headers, connections: CONNECTIONS, count, bodies },
@@ -64,7 +64,7 @@ export async function features(stage) {
         }),
     },
     'POST batch of 100 to 100 users': {
-      ...{ operations: smoke ? 20 : 60, each: USERS, unit: 'µs CPU per item' },
+      ...{ operations: smoke ? 20 : 30, each: USERS, unit: 'µs CPU per item' },
       run: ({ port }, count) =>
         load.ask({
           ...{ port, headers, connections: CONNECTIONS, count, body: batchBody(targets) },

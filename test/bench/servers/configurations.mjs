@@ -28,7 +28,8 @@ http {
 export function centrifugoConfig(port) {
   return JSON.stringify({
     http_server: { address: '127.0.0.1', port: String(port) },
-    client: { insecure: true, pong_timeout: '24s' },
+    // A ping that shares a message with a notification would be missed.
+    client: { insecure: true, ping_interval: '600s', pong_timeout: '60s' },
     http_api: { insecure: true },
     health: { enabled: true },
     log: { level: 'error' },
