@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { compact, MAX_JSON_DEPTH, type RawJson, trustedRawJson } from './raw-json';
 
 /** What stands where it should not: no JSON, or something that is left to a full parser. */
@@ -169,11 +168,10 @@ export class MemberReader {
     return start === FAILED ? undefined : scanner.plainString(start, this.end(n));
   }
 
-  /** Whether the bytes are one such object and nothing behind it, in valid UTF-8. */
+  /** Whether the bytes are one such object and nothing behind it. */
   readWhole(scanner: JsonScanner): boolean {
-    const { bytes } = scanner;
     const end = this.read(scanner, scanner.skipSpace(0), 0);
-    return end !== FAILED && scanner.skipSpace(end) === bytes.length && (scanner.isAscii || isUtf8(bytes));
+    return end !== FAILED && scanner.skipSpace(end) === scanner.bytes.length;
   }
 
   /** Where the object at `at` ends, or FAILED. @param depth arrays and objects that are open at `at`. */

@@ -15,6 +15,7 @@ const [EVENT_TYPE, PAYLOAD, PRIORITY] = [0, 1, 2];
  * wrong, which is left to parseTrigger. O(length).
  */
 export function plainTrigger(text: string): Trigger | undefined {
+  // Valid UTF-8, as the scanner wants it.
   const bytes = Buffer.from(text);
   if (bytes.length > MAX_TRIGGER_BYTES) return undefined;
   const scanner = new JsonScanner(bytes);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { addressedChannel, type ChannelName, parseUserId, type UserId } from '../notification/ids';
 import { DEFAULT_PRIORITY, parsePriority, type Priority } from '../notification/priority';
 import type { Target } from '../notification/target';
@@ -60,7 +61,7 @@ export function plainBroadcast(bytes: Buffer): Asked<ToAll> | undefined {
 
 export function plainBatch(bytes: Buffer): PlainBatch | undefined {
   const scanner = new JsonScanner(bytes);
-  if (!BATCH.readWhole(scanner)) return undefined;
+  if (!isWhole(scanner, BATCH)) return undefined;
   const options = batchOptions(scanner);
   const items = options === undefined ? undefined : batchItems(scanner, BATCH.start(NOTIFICATIONS));
   return options === undefined || items === undefined ? undefined : { items, options };
@@ -72,9 +73,14 @@ function plainSend<T extends Target>(
   targetOf: (scanner: JsonScanner) => T | undefined,
 ): Asked<T> | undefined {
   const scanner = new JsonScanner(bytes);
-  if (!members.readWhole(scanner)) return undefined;
+  if (!isWhole(scanner, members)) return undefined;
   const target = targetOf(scanner);
   return target === undefined ? undefined : asked(scanner, members, target);
+}
+
+/** One object and nothing behind it, in valid UTF-8. */
+function isWhole(scanner: JsonScanner, members: MemberReader): boolean {
+  return members.readWhole(scanner) && (scanner.isAscii || isUtf8(scanner.bytes));
 }
 
 function batchItems(scanner: JsonScanner, start: number): Asked[] | undefined {
