@@ -1,7 +1,5 @@
-import { addressedChannel, parseUserId } from '../notification/ids';
-import { DEFAULT_PRIORITY, parsePriority } from '../notification/priority';
-import type { Target } from '../notification/target';
 import { FAILED, JsonScanner, MemberReader } from './json-scanner';
+import { plainPriority, plainTarget } from './plain-members';
 import { MAX_TRIGGER_BYTES, type Trigger } from './trigger-message';
 
 const MESSAGE = new MemberReader('type', 'target', 'event');
@@ -20,28 +18,12 @@ export function plainTrigger(text: string): Trigger | undefined {
   if (bytes.length > MAX_TRIGGER_BYTES) return undefined;
   const scanner = new JsonScanner(bytes);
   if (!MESSAGE.readWhole(scanner)) return undefined;
-  const target = targetOf(scanner);
+  const target = plainTarget(scanner, MESSAGE, TYPE, TARGET);
   const event = MESSAGE.start(EVENT_MEMBER);
   if (target === undefined || event === FAILED || EVENT.read(scanner, event, 1) === FAILED) return undefined;
   const eventType = EVENT.text(scanner, EVENT_TYPE);
   const payload = EVENT.start(PAYLOAD);
-  const priority = EVENT.start(PRIORITY) === FAILED ? DEFAULT_PRIORITY : parsePriority(EVENT.text(scanner, PRIORITY));
+  const priority = plainPriority(scanner, EVENT, PRIORITY);
   if (eventType === undefined || payload === FAILED || priority === undefined) return undefined;
   return { target, eventType, payload: scanner.raw(payload, EVENT.end(PAYLOAD)), priority };
-}
-
-function targetOf(scanner: JsonScanner): Target | undefined {
-  const name = MESSAGE.text(scanner, TARGET);
-  switch (MESSAGE.text(scanner, TYPE)) {
-    case 'user': {
-      const user = name === undefined ? undefined : parseUserId(name);
-      return user === undefined ? undefined : { kind: 'user', user };
-    }
-    case 'channel':
-      return name === undefined ? undefined : { kind: 'channel', channel: addressedChannel(name) };
-    case 'broadcast':
-      return MESSAGE.start(TARGET) === FAILED ? { kind: 'broadcast' } : undefined;
-    default:
-      return undefined;
-  }
 }

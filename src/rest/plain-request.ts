@@ -1,8 +1,16 @@
 import { isUtf8 } from 'node:buffer';
-import { addressedChannel, type ChannelName, parseUserId, type UserId } from '../notification/ids';
-import { DEFAULT_PRIORITY, parsePriority, type Priority } from '../notification/priority';
 import type { Target } from '../notification/target';
 import { FAILED, JsonScanner, MemberReader } from '../protocol/json-scanner';
+import {
+  BROADCAST,
+  plainChannel,
+  plainPriority,
+  plainTarget,
+  plainUser,
+  type ToAll,
+  type ToChannel,
+  type ToUser,
+} from '../protocol/plain-members';
 import type { BatchOptions } from './batch-runner';
 import { MAX_ITEMS } from './dto/batch.dto';
 import { MAX_TTL_SECONDS } from './dto/content.dto';
@@ -32,11 +40,6 @@ const ITEM = new MemberReader(...CONTENT, 'target');
 const ADDRESS = new MemberReader('type', 'value');
 const [TYPE, VALUE] = [0, 1];
 
-type ToUser = Extract<Target, { kind: 'user' }>;
-type ToChannel = Extract<Target, { kind: 'channel' }>;
-type ToAll = Extract<Target, { kind: 'broadcast' }>;
-
-const BROADCAST: ToAll = { kind: 'broadcast' };
 const NO_OPTIONS = { stopOnError: false, deduplicate: false };
 
 export interface PlainBatch {
@@ -46,13 +49,11 @@ export interface PlainBatch {
 }
 
 export function plainSendToUser(bytes: Buffer): Asked<ToUser> | undefined {
-  return plainSend(bytes, TO_USER, (scanner) => userTarget(scanner, TO_USER.start(TARGET), TO_USER.end(TARGET)));
+  return plainSend(bytes, TO_USER, (scanner) => plainUser(scanner, TO_USER, TARGET));
 }
 
 export function plainSendToChannel(bytes: Buffer): Asked<ToChannel> | undefined {
-  return plainSend(bytes, TO_CHANNEL, (scanner) =>
-    channelTarget(scanner, TO_CHANNEL.start(TARGET), TO_CHANNEL.end(TARGET)),
-  );
+  return plainSend(bytes, TO_CHANNEL, (scanner) => plainChannel(scanner, TO_CHANNEL, TARGET));
 }
 
 export function plainBroadcast(bytes: Buffer): Asked<ToAll> | undefined {
@@ -102,21 +103,8 @@ function batchItems(scanner: JsonScanner, start: number): Asked[] | undefined {
 
 function batchItem(scanner: JsonScanner): Asked | undefined {
   if (ADDRESS.read(scanner, ITEM.start(TARGET), 3) === FAILED) return undefined;
-  const target = batchTarget(scanner, ADDRESS.start(VALUE), ADDRESS.end(VALUE));
+  const target = plainTarget(scanner, ADDRESS, TYPE, VALUE);
   return target === undefined ? undefined : asked(scanner, ITEM, target);
-}
-
-function batchTarget(scanner: JsonScanner, start: number, end: number): Target | undefined {
-  switch (ADDRESS.text(scanner, TYPE)) {
-    case 'user':
-      return userTarget(scanner, start, end);
-    case 'channel':
-      return channelTarget(scanner, start, end);
-    case 'broadcast':
-      return start === FAILED ? BROADCAST : undefined;
-    default:
-      return undefined;
-  }
 }
 
 function batchOptions(scanner: JsonScanner): BatchOptions | undefined {
@@ -131,21 +119,9 @@ function batchOptions(scanner: JsonScanner): BatchOptions | undefined {
   return { stopOnError, deduplicate, atomic: outer || atomic };
 }
 
-function userTarget(scanner: JsonScanner, start: number, end: number): ToUser | undefined {
-  const name = start === FAILED ? undefined : scanner.plainString(start, end);
-  const user: UserId | undefined = name === undefined ? undefined : parseUserId(name);
-  return user === undefined ? undefined : { kind: 'user', user };
-}
-
-function channelTarget(scanner: JsonScanner, start: number, end: number): ToChannel | undefined {
-  const name = start === FAILED ? undefined : scanner.plainString(start, end);
-  const channel: ChannelName | undefined = name === undefined ? undefined : addressedChannel(name);
-  return channel === undefined ? undefined : { kind: 'channel', channel };
-}
-
 function asked<T extends Target>(scanner: JsonScanner, members: MemberReader, target: T): Asked<T> | undefined {
   const eventType = members.text(scanner, EVENT_TYPE);
-  const priority = priorityOf(scanner, members);
+  const priority = plainPriority(scanner, members, PRIORITY);
   const ttlSeconds = ttlOf(scanner, members);
   const isTold = members.start(CORRELATION_ID) !== FAILED;
   const correlationId = isTold ? members.text(scanner, CORRELATION_ID) : undefined;
@@ -154,10 +130,6 @@ function asked<T extends Target>(scanner: JsonScanner, members: MemberReader, ta
   if (ttlSeconds === FAILED || (isTold && correlationId === undefined)) return undefined;
   const content = { eventType, payload: scanner.raw(payload, members.end(PAYLOAD)), priority, ttlSeconds };
   return { target, content, correlationId };
-}
-
-function priorityOf(scanner: JsonScanner, members: MemberReader): Priority | undefined {
-  return members.start(PRIORITY) === FAILED ? DEFAULT_PRIORITY : parsePriority(members.text(scanner, PRIORITY));
 }
 
 /** undefined: none is given. FAILED: it is no plain number of seconds. */
