@@ -19,6 +19,7 @@ module.exports = {
   testEnvironment: 'node',
   transform: swc,
   roots: ['<rootDir>/src', '<rootDir>/test'],
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
   testRegex: '\\.spec\\.ts$',
   // Long, so that a busy machine fails nothing; what waits for a condition says what it waited for.
   testTimeout: 60_000,

@@ -20,16 +20,18 @@ const all = process.argv.includes('--all');
 const MINIMUM_COVERAGE = JSON.stringify({ global: { lines: 80, statements: 80, functions: 80, branches: 80 } });
 
 const tool = (bin, ...args) => [join(root, 'node_modules', bin), ...args];
-const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', ...args) });
+/** One more than there are cores, because many a test waits. */
+const WORKERS = String(availableParallelism() + 1);
+const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', '--maxWorkers', WORKERS, ...args) });
 const check = (...command) => ({ jest: false, command });
 
 const STEPS = {
-  types: check(...tool('typescript/bin/tsc', '-p', 'tsconfig.check.json')),
-  'types of k6': check(...tool('typescript/bin/tsc', '-p', 'k6')),
-  lint: check(...tool('eslint/bin/eslint.js', 'src', 'test')),
-  format: check(...tool('prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.')),
-  boundaries: check(...tool('dependency-cruiser/bin/dependency-cruise.mjs', 'src', 'test')),
   build: check(...tool('@nestjs/cli/bin/nest.js', 'build')),
+  // Also checks the types, of all TypeScript: .oxlintrc.json says so.
+  lint: check(...tool('oxlint/bin/oxlint', 'src', 'test')),
+  'types of k6': check(...tool('typescript/bin/tsc', '-p', 'k6')),
+  boundaries: check(...tool('dependency-cruiser/bin/dependency-cruise.mjs', 'src', 'test')),
+  format: check(...tool('oxfmt/bin/oxfmt', '--check', '.')),
   'unit and contract': jest(
     ...['--roots', 'src', 'test/contract', 'test/protocol'],
     // Counting takes as long as a third of the tests.
@@ -40,36 +42,20 @@ const STEPS = {
   service: jest('--roots', 'test/architecture', 'test/e2e', 'test/fault', 'test/support'),
   ...(all && {
     packages: check('scripts/ensure-packages.mjs'),
-    system: jest('--roots', 'test', '--testPathPatterns', 'test/system/'),
+    system: jest('--roots', 'test', '--testPathPatterns', 'test/system/', '--runInBand'),
     'load tests': jest('--roots', 'test/load'),
     speed: check('test/bench/bench.mjs', '--smoke'),
   }),
 };
 
-/** Each one step after the other; the longest first. */
-const LANES = [
-  ['build', 'service', ...(all ? ['system'] : []), ...(all && hasK6() ? ['load tests'] : [])],
-  ['unit and contract'],
-  ['lint', 'boundaries'],
-  ['types', 'types of k6', 'format'],
-];
-/** At least two, because the first mostly waits. */
-const LANES_AT_ONCE = Math.max(2, availableParallelism());
-
 const total = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const startedAt = Date.now();
 if (all) await take('packages');
-const waiting = [...LANES];
-await Promise.all(
-  Array.from({ length: LANES_AT_ONCE }, async () => {
-    for (let lane = waiting.shift(); lane !== undefined; lane = waiting.shift()) {
-      for (const name of lane) await take(name);
-    }
-  }),
-);
-// It compares times, so nothing runs beside it.
-if (all) await take('speed');
+await Promise.all([inTurn('build'), inTurn('lint', 'types of k6', 'boundaries', 'format')]);
+// Each takes all cores. The last one compares times, so nothing runs beside it.
+await inTurn('unit and contract', 'service');
+if (all) await inTurn('system', ...(hasK6() ? ['load tests'] : []), 'speed');
 rmSync(reports, { recursive: true });
 if (all && !hasK6())
   console.log('\nNo k6 on the PATH: the load tests were checked, but not run. k6/README.md tells how.');
@@ -77,6 +63,10 @@ console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
 if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(failures.length > 0 ? 1 : 0);
+
+async function inTurn(...names) {
+  for (const name of names) await take(name);
+}
 
 async function take(name) {
   const startedAt = Date.now();
@@ -120,8 +110,13 @@ function read(report) {
 function run(name, command) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, command, {
-      // The service that the tests start is the one that the step above has built.
-      env: { ...process.env, ARA_TEST_BUILT: '1' },
+      env: {
+        ...process.env,
+        // The service that the tests start is the one that the step above has built.
+        ARA_TEST_BUILT: '1',
+        // test/support/repeats.ts
+        ...(!all && { ARA_TEST_QUICK: '1' }),
+      },
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -14,7 +14,6 @@ export async function createApplication(
   config: AraConfig,
   workers: Workers = new LoneWorker(),
 ): Promise<NestExpressApplication> {
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares these options as a class, and means a literal
   const options: NestApplicationOptions = { bufferLogs: true, abortOnError: false };
   const module = await AppModule.forRoot(config, VERSION, workers);
   const app = await NestFactory.create<NestExpressApplication>(module, new AraHttpAdapter(), options);

@@ -2,7 +2,14 @@ import type { z } from 'zod';
 import type { ErrorReason } from '../notification/ara-error';
 
 export type Tag =
-  'Notifications' | 'Templates' | 'Presence' | 'Tenants' | 'Statistics' | 'Cluster' | 'Live' | 'Service';
+  | 'Notifications'
+  | 'Templates'
+  | 'Presence'
+  | 'Tenants'
+  | 'Statistics'
+  | 'Cluster'
+  | 'Live'
+  | 'Service';
 
 /** An answer of one status: JSON by schema, text of a media type, or nothing. */
 export type Answer =

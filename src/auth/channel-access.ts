@@ -2,7 +2,8 @@ import type { ChannelName } from '../notification/ids';
 
 /** One entry of a token's `channels` claim. */
 export type ChannelPattern =
-  { readonly kind: 'exact'; readonly name: string } | { readonly kind: 'prefix'; readonly prefix: string };
+  | { readonly kind: 'exact'; readonly name: string }
+  | { readonly kind: 'prefix'; readonly prefix: string };
 
 /** A trailing `*` stands for any continuation, the empty one included; any other text is one channel's name. */
 export function parseChannelPattern(raw: string): ChannelPattern {

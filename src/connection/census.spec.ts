@@ -62,8 +62,8 @@ it('counts what is here, by transport, of one tenant or of all, without the self
   expect(await census.whole()).toEqual(all);
   expect(await census.whole(T)).toMatchObject({ connections: 1, users: 1, usersWithMultipleConnections: 0 });
   expect(census.here(tenant('none'))).toMatchObject({ connections: 0, users: 0 });
-  expect(await census.subscribers()).toEqual(new Map([['news', 3], ['x', 1]])); // prettier-ignore
-  expect(await census.subscribers(DEFAULT_TENANT)).toEqual(new Map([['news', 2], ['x', 1]])); // prettier-ignore
+  expect(await census.subscribers()).toEqual(new Map([['news', 3], ['x', 1]])); // oxfmt-ignore
+  expect(await census.subscribers(DEFAULT_TENANT)).toEqual(new Map([['news', 2], ['x', 1]])); // oxfmt-ignore
 });
 
 it('tells users and channels apart over all workers', async () => {
@@ -86,6 +86,6 @@ it('tells users and channels apart over all workers', async () => {
       subscriptions: 4,
     });
     expect(await census.whole(T)).toMatchObject({ connections: 1, users: 1, channels: 1 });
-    expect(await census.subscribers()).toEqual(new Map([['news', 3], ['y', 1]])); // prettier-ignore
+    expect(await census.subscribers()).toEqual(new Map([['news', 3], ['y', 1]])); // oxfmt-ignore
   }
 });

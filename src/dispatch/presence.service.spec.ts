@@ -171,7 +171,7 @@ it('reaches the connections of both nodes with one dispatch, once each', async (
   const channels = ['news', 'x'].map(channel);
   const report = await here.dispatcher.dispatch(here.delivery({ kind: 'channels', channels }));
   expect(report).toMatchObject({ deliveredTo: 2, failed: 0 });
-  expect(report.perChannel).toEqual(new Map([['news', 2], ['x', 1]])); // prettier-ignore
+  expect(report.perChannel).toEqual(new Map([['news', 2], ['x', 1]])); // oxfmt-ignore
   for (const { flusher } of [here, there]) flusher.flushAll();
   expect([own, other].map(({ sink }) => sink.ids)).toEqual([[report.id], [report.id]]);
 });

@@ -27,7 +27,7 @@ describe('JsonScanner', () => {
   });
 
   it('agrees with a parser on all that nearly is JSON', () => {
-    const text = fc.jsonValue({ maxDepth: 3, noUnicodeString: false }).map((value) => JSON.stringify(value));
+    const text = fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' }).map((value) => JSON.stringify(value));
     fc.assert(
       fc.property(text, fc.nat(), fc.constantFrom(...Array.from('{}[]",:\\ 0-.eut\n')), (json, at, character) => {
         expect(accepts(json)).toBe(true);

@@ -115,7 +115,7 @@ const members = fc.record(
   {
     target_user_id: mostly(text, 7, 'a\u0000'),
     event_type: mostly(text, null),
-    payload: fc.jsonValue({ maxDepth: 3, noUnicodeString: false }),
+    payload: fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' }),
     priority: mostly(fc.constantFrom('Low', 'Critical'), 'none', null),
     ttl: mostly(fc.nat(), 0.5, -1, 5e9, null),
     correlation_id: mostly(text, 1, null),

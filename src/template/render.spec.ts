@@ -3,6 +3,7 @@ import { AraError } from '../notification/ara-error';
 import { compact, toRawJson, trustedRawJson, type RawJson } from '../protocol/raw-json';
 import { compile, MAX_RENDERED_BYTES, render, type Rendering } from './render';
 import { Variables } from './variables';
+import { repeats } from '../../test/support/repeats';
 
 function json(text: string): RawJson {
   return compact(text, { start: 0, end: text.length });
@@ -255,7 +256,9 @@ describe('rendering, against a model', () => {
     .array(fc.tuple(fc.oneof(step, name), tree(step).node), { minLength: 3, maxLength: 10 })
     .map((entries) => JSON.stringify(Object.fromEntries(entries)));
 
-  it('is the same on 10,000 cases', () => {
+  const CASES = repeats(10_000);
+
+  it(`is the same on ${CASES} cases`, () => {
     let filled = 0;
     fc.assert(
       fc.property(fc.oneof(text, tree(text).object), variables, fc.boolean(), (template, given, escaped) => {
@@ -266,9 +269,9 @@ describe('rendering, against a model', () => {
         expect(rendered.payload).not.toMatch(/[\r\n]/);
         if (expected !== JSON.stringify(template)) filled++;
       }),
-      { numRuns: 10_000 },
+      { numRuns: CASES },
     );
-    expect(filled).toBeGreaterThan(2_000);
+    expect(filled).toBeGreaterThan(CASES / 5);
   });
 
   /** Every character of every string as an escape, as an overzealous encoder would send it. */

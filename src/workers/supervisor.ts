@@ -270,6 +270,6 @@ export class Supervisor {
 
 /** The configuration of one worker: the same, but for its name in the cluster. */
 function configOf(config: AraConfig, number: number): AraConfig {
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment, @typescript-eslint/no-misused-spread -- it is data, a class only to be a token
+  // oxlint-disable-next-line typescript/no-misused-spread -- it is data, a class only to be a token
   return { ...config, cluster: { ...config.cluster, nodeId: nodeId(`${config.cluster.nodeId}-w${number}`) } };
 }

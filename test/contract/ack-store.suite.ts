@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import type { AckOutcome, AckRef, AckStore, AckTotals, PendingAck } from '../../src/ack/ack-store';
 import type { NotificationId, TenantId, UserId } from '../../src/notification/ids';
+import { repeats } from '../support/repeats';
 
 const T0 = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const TIMEOUT_MS = 30_000;
-const MODEL_RUNS = Number(process.env['ARA_CONTRACT_RUNS'] ?? 60);
+const MODEL_RUNS = Number(process.env['ARA_CONTRACT_RUNS'] ?? repeats(60));
 /** On a machine so slow that it takes longer than this, fewer runs do. */
 const MODEL_MS = MODEL_RUNS * 1000;
 
@@ -156,8 +157,7 @@ export function describeAckStore(name: string, make: MakeAckStores): void {
       async () => {
         await fc.assert(fc.asyncProperty(fc.array(anyTurn, { maxLength: 25, size: 'max' }), agreement), {
           numRuns: MODEL_RUNS,
-          interruptAfterTimeLimit: MODEL_MS,
-          markInterruptAsFailure: false,
+          plugins: [fc.interruptAfterTimeLimit(MODEL_MS)],
         });
       },
       MODEL_MS + 60_000,

@@ -10,10 +10,11 @@ import {
 import { RedisQueueKeys } from '../../src/queue/redis-queue.keys';
 import { encodeKeyPart, userName } from '../../src/redis-ha/redis-key';
 import { hostileId } from '../support/hostile';
+import { repeats } from '../support/repeats';
 
 /** `KEY_PAIRS=1000000 npx jest test/contract/tenant-keys` asks for more, other ones each time. */
 const { KEY_PAIRS } = process.env;
-const PAIRS = Number(KEY_PAIRS ?? 100_000);
+const PAIRS = Number(KEY_PAIRS ?? repeats(100_000));
 const SEED = KEY_PAIRS === undefined ? 1 : Date.now() % 0x7fff_ffff;
 const CHUNK = 50_000;
 

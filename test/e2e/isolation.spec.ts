@@ -7,10 +7,11 @@ import type { HttpAnswer } from '../support/http';
 import type { SseClient } from '../support/sse-client';
 import { until } from '../support/until';
 import type { WsClient } from '../support/ws-client';
+import { repeats } from '../support/repeats';
 
 /** `ISOLATION_SEQUENCES=10000 npx jest test/e2e/isolation` asks longer and differently each time; ISOLATION_SEED repeats a run. */
 const { ISOLATION_SEQUENCES, ISOLATION_SEED } = process.env;
-const SEQUENCES = Number(ISOLATION_SEQUENCES ?? 1_000);
+const SEQUENCES = Number(ISOLATION_SEQUENCES ?? repeats(1_000));
 const SEED = Number(ISOLATION_SEED ?? (ISOLATION_SEQUENCES === undefined ? 1 : Date.now() % 0x7fff_ffff));
 const CHUNK = 100;
 /** So that broadcasts stay cheap; the oldest connection makes room. */

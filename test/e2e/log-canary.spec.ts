@@ -8,6 +8,7 @@ import { StreamRefused } from '../support/sse-client';
 import { inSeconds, tokenFor } from '../support/tokens';
 import { until } from '../support/until';
 import { UpgradeRefused, WsClient } from '../support/ws-client';
+import { repeats } from '../support/repeats';
 
 // Secrets that stand nowhere else are used thousands of times, above all where something fails. Each repeats six
 // characters, so that a piece which an error message quotes is found as well as the whole.
@@ -26,7 +27,7 @@ const SECRET = Object.fromEntries(Object.entries(MARKS).map(([name, mark]) => [n
   keyof typeof MARKS,
   string
 >;
-const ROUNDS = 100;
+const ROUNDS = repeats(100);
 const LIMIT_MS = 120_000;
 const NOTIFICATIONS = '/api/v1/notifications';
 const content = { event_type: 'e', payload: { secret: SECRET.payload } };

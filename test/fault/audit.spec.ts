@@ -4,6 +4,7 @@ import { type Answer, Ledger, type Session } from './audit/ledger';
 import { type AuditOptions, parseOptions } from './audit/options';
 import { planOf } from './audit/plan';
 import { SOUND } from './audit/sound';
+import { repeats } from '../support/repeats';
 
 const SEED = 7;
 /** Notifications that are posted and not yet deleted at any moment, on a machine that is busy with other tests. */
@@ -152,7 +153,7 @@ describe('an audit', () => {
           '--fault redis-restart --n 600 --times 2',
         ]
       : []),
-    '--fault failpoint --store embedded --n 1200 --times 4',
+    `--fault failpoint --store embedded --n 1200 --times ${repeats(4)}`,
     '--fault pg-kill --store embedded --n 600 --times 1 --ack off',
   ])(
     '%s: nothing accepted is lost',

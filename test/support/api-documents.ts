@@ -65,7 +65,7 @@ export interface AsyncApi {
 }
 
 /** What a reference of a document points at. */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows what stands there
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what stands there
 export function resolve<T>(document: object, { $ref }: Reference): T | undefined {
   const steps = $ref.replace(/^#\//, '').split('/');
   return steps.reduce<unknown>(

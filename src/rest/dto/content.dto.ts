@@ -58,7 +58,7 @@ const DirectContent = z.object({
 export type ContentDto = z.output<typeof TemplatedContent> | z.output<typeof DirectContent>;
 
 /** The two ways to say what happened, beside these further fields. The first wins whenever `template_id` is a string. */
-// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- what zod infers is the point
+// oxlint-disable-next-line typescript/explicit-module-boundary-types -- what zod infers is the point
 export function contentSchemas<Shape extends z.ZodRawShape>(shape: Shape) {
   return { templated: TemplatedContent.extend(shape), direct: DirectContent.extend(shape) };
 }
