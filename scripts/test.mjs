@@ -25,6 +25,9 @@ const WORKERS = String(availableParallelism() + 1);
 const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', '--maxWorkers', WORKERS, ...args) });
 const check = (...command) => ({ jest: false, command });
 
+/** The built service as one file, from the root. */
+const BUNDLE = 'node_modules/.cache/ara-bundle';
+
 const STEPS = {
   build: check(...tool('@nestjs/cli/bin/nest.js', 'build')),
   // Also checks the types, of all TypeScript: .oxlintrc.json says so.
@@ -39,6 +42,7 @@ const STEPS = {
       ? ['--coverage', '--coverageReporters', 'text-summary', 'lcov', '--coverageThreshold', MINIMUM_COVERAGE]
       : []),
   ),
+  bundle: check('scripts/bundle.mjs', BUNDLE),
   service: jest('--roots', 'test/architecture', 'test/e2e', 'test/fault', 'test/support'),
   ...(all && {
     packages: check('scripts/ensure-packages.mjs'),
@@ -52,7 +56,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const startedAt = Date.now();
 if (all) await take('packages');
-await Promise.all([inTurn('build'), inTurn('lint', 'types of k6', 'boundaries', 'format')]);
+await Promise.all([inTurn('build', ...(all ? [] : ['bundle'])), inTurn('lint', 'types of k6', 'boundaries', 'format')]);
 // Each takes all cores. The last one compares times, so nothing runs beside it.
 await inTurn('unit and contract', 'service');
 if (all) await inTurn('system', ...(hasK6() ? ['load tests'] : []), 'speed');
@@ -112,8 +116,8 @@ function run(name, command) {
     const child = spawn(process.execPath, command, {
       env: {
         ...process.env,
-        // The service that the tests start is the one that the step above has built.
-        ARA_TEST_BUILT: '1',
+        // The service that the tests start is the one that an earlier step has built.
+        ARA_TEST_BUILT: all ? 'dist' : BUNDLE,
         // test/support/repeats.ts
         ...(!all && { ARA_TEST_QUICK: '1' }),
       },

@@ -1,14 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { join, resolve } from 'node:path';
 import { AraProcess, type Env } from '../support/ara-process';
+import { argumentsOf } from '../support/entry';
 import { PostgresServer } from '../support/postgres-server';
 import { until } from '../support/until';
-
-const ROOT = resolve(__dirname, '../..');
-const COMMAND =
-  process.env['ARA_TEST_BUILT'] === '1'
-    ? [join(ROOT, 'bin/ara.js')]
-    : ['-r', join(ROOT, 'test/support/swc-register.cjs'), join(ROOT, 'src/cli/main.ts')];
 
 // The command line as a user has it: processes that know the service by its configuration alone.
 describe('ara', () => {
@@ -28,7 +22,10 @@ describe('ara', () => {
     errors: () => string;
     result: Promise<{ code: number; lines: string[] }>;
   } {
-    const child = spawn(process.execPath, [...COMMAND, ...args], { env: { ...ara.env, ...env }, cwd: ara.cwd });
+    const child = spawn(process.execPath, [...argumentsOf('cli/main'), ...args], {
+      env: { ...ara.env, ...env },
+      cwd: ara.cwd,
+    });
     let [output, errors] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));

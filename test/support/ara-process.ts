@@ -2,19 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { argumentsOf } from './entry';
 import { http, type HttpAnswer, type HttpRequest } from './http';
 import { SseClient } from './sse-client';
 import { TEST_API_KEY, TEST_JWT_SECRET, tokenFor, type TestClaims } from './tokens';
 import { until } from './until';
 import { WsClient } from './ws-client';
 
-const ROOT = resolve(__dirname, '../..');
-/** The built service when the test run has built it, else the sources. */
-const ENTRY =
-  process.env['ARA_TEST_BUILT'] === '1'
-    ? [join(ROOT, 'dist/main.js')]
-    : ['-r', join(__dirname, 'swc-register.cjs'), join(ROOT, 'src/main.ts')];
 const BOOT_MS = 90_000;
 const STOP_MS = 40_000;
 
@@ -96,7 +91,7 @@ export class AraProcess {
       ...env,
     };
     const { prefix = [] } = options;
-    const [command = '', ...args] = [...prefix, process.execPath, ...ENTRY];
+    const [command = '', ...args] = [...prefix, process.execPath, ...argumentsOf('main')];
     const child = spawn(command, args, { cwd, env: full, stdio: ['ignore', 'pipe', 'pipe'] });
     return new AraProcess(full, cwd, child, prefix);
   }

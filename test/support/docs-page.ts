@@ -7,7 +7,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +15,7 @@ import { parseEnv } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { AraProcess, type Env } from './ara-process';
 import { BrowserSite, type BrowserTab } from './browser';
+import { modulesOf } from './entry';
 import { type RedisServer, startRedis } from './redis-server';
 import { SseClient } from './sse-client';
 import { TEST_API_KEY, TEST_JWT_SECRET, tokenFor } from './tokens';
@@ -23,7 +23,6 @@ import { until } from './until';
 
 const ROOT = resolve(__dirname, '../..');
 const BROWSER_GLOBALS = join(__dirname, 'browser-globals.cjs');
-const SWC_REGISTER = join(__dirname, 'swc-register.cjs');
 const DOCUMENTED_URL = /(?:localhost|127\.0\.0\.1):8081\b/g;
 const DOCUMENTED_REDIS = /(?:localhost|127\.0\.0\.1):6379\b/g;
 const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
@@ -345,16 +344,12 @@ function normal(text: string): string {
     .replace(/^retry: \d+$/gm, 'retry: <ms>');
 }
 
-/** `bin/ara.js` as a clone has it; over the sources when nothing was built. */
+/** `bin/ara.js`, where a clone has it. */
 function provideCommandLine(folder: string): void {
-  if (process.env['ARA_TEST_BUILT'] === '1') {
-    symlinkSync(join(ROOT, 'bin'), join(folder, 'bin'));
-    return;
-  }
   mkdirSync(join(folder, 'bin'));
   writeFileSync(join(folder, 'bin/package.json'), '{"type": "commonjs"}');
-  const [register, main] = [SWC_REGISTER, join(ROOT, 'src/cli/main.ts')].map((path) => JSON.stringify(path));
-  writeFileSync(join(folder, 'bin/ara.js'), `require(${register});\nrequire(${main});\n`);
+  const lines = modulesOf('cli/main').map((path) => `require(${JSON.stringify(path)});\n`);
+  writeFileSync(join(folder, 'bin/ara.js'), lines.join(''));
 }
 
 function usesRedis({ language, code }: Sample, { php }: FollowOptions): boolean {
