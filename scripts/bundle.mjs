@@ -1,19 +1,23 @@
 /**
- * Joins the built service, and the command line, with all that they load: two files in the folder that is given.
+ * Joins the sources of the service, and of its command line, with all that they load: two files in the folder that is
+ * given.
  *
  *   node scripts/bundle.mjs <folder>
  *
  * For tests that start them a hundred times. A start from dist/ reads and compiles two thousand files, which costs more
  * than a second of a core; from one file, with what V8 has compiled at the first start kept beside it, it is half of that.
- * The code is the same, and what is published is dist/.
+ * Nothing is published from here: that is `npm run build`.
  */
+import { transform } from '@swc/core';
 import { build } from 'esbuild';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import jest from '../jest.config.cjs';
 
+const [[, swc]] = Object.values(jest.transform);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [folder] = process.argv.slice(2);
 if (folder === undefined || folder.startsWith('-')) {
@@ -24,7 +28,7 @@ const target = resolve(folder);
 rmSync(target, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { 'main.bundle': 'dist/main.js', 'cli/main.bundle': 'dist/cli/main.js' },
+  entryPoints: { 'main.bundle': 'src/main.ts', 'cli/main.bundle': 'src/cli/main.ts' },
   outdir: target,
   bundle: true,
   platform: 'node',
@@ -33,7 +37,7 @@ await build({
   keepNames: true,
   // V8's cache knows no import().
   supported: { 'dynamic-import': false },
-  plugins: [{ name: 'where it lay', setup: whereItLay }],
+  plugins: [{ name: 'as the tests compile it, where it lies', setup: compile }],
   logLevel: 'warning',
 });
 for (const name of ['main', 'cli/main']) {
@@ -45,13 +49,16 @@ for (const name of ['main', 'cli/main']) {
 }
 
 /** Each file knows its folder, and asks for what is not installed only when it is run. */
-function whereItLay({ onLoad, onResolve }) {
-  onLoad({ filter: /\.c?js$/ }, async ({ path }) => {
-    const contents = await readFile(path, 'utf8');
-    if (!/\b__(dirname|filename)\b/.test(contents)) return undefined;
-    const place = `const __dirname = ${JSON.stringify(dirname(path))}, __filename = ${JSON.stringify(path)};`;
-    return { contents: contents.replace(/^("use strict";)?/, `$1${place}`), loader: 'js' };
+function compile({ onLoad, onResolve }) {
+  onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+    const options = { ...swc, module: { type: 'commonjs', ignoreDynamic: true }, sourceMaps: false, swcrc: false };
+    const { code } = await transform(await readFile(path, 'utf8'), { ...options, filename: path });
+    return { contents: placed(code, path), loader: 'js' };
   });
+  onLoad({ filter: /\.c?js$/ }, async ({ path }) => ({
+    contents: placed(await readFile(path, 'utf8'), path),
+    loader: 'js',
+  }));
   onResolve({ filter: /^[^./]/ }, ({ path, importer }) => {
     try {
       createRequire(importer === '' ? import.meta.url : importer).resolve(path);
@@ -60,6 +67,12 @@ function whereItLay({ onLoad, onResolve }) {
       return { path, external: true };
     }
   });
+}
+
+function placed(code, path) {
+  if (!/\b__(dirname|filename)\b/.test(code)) return code;
+  const place = `const __dirname = ${JSON.stringify(dirname(path))}, __filename = ${JSON.stringify(path)};`;
+  return code.replace(/^("use strict";)?/, `$1${place}`);
 }
 
 /** Runs a bundle; the first run leaves behind what V8 has compiled by its end. */

@@ -1,9 +1,11 @@
 /**
  * The gate. Runs every check to its end, also after one has failed, and closes with one line that sums them up.
  *
- *   node scripts/test.mjs         what a machine with nothing but Node can run
- *   node scripts/test.mjs --all   also the minimum of coverage, test/system, which drives servers, a browser and PHP of the
- *                                 distribution, and, where k6 is on the PATH, test/load
+ *   node scripts/test.mjs         what a machine with nothing but Node can run, quickly: the service as one file, and what
+ *                                 is done at random a fifth as often
+ *   node scripts/test.mjs --all   the service as it is built and shipped; also the minimum of coverage, test/system, which
+ *                                 drives servers, a browser and PHP of the distribution, and, where k6 is on the PATH,
+ *                                 test/load
  *
  * A check that is not a test run counts as one test.
  */
@@ -25,26 +27,30 @@ const WORKERS = String(availableParallelism() + 1);
 const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', '--maxWorkers', WORKERS, ...args) });
 const check = (...command) => ({ jest: false, command });
 
-/** The built service as one file, from the root. */
+/** Where the service lies as one file, from the root. */
 const BUNDLE = 'node_modules/.cache/ara-bundle';
 
+/** Where tests drive parts of the service, and where they drive the whole. */
+const INSIDE = ['src', 'test/contract', 'test/protocol'];
+const OUTSIDE = ['test/architecture', 'test/e2e', 'test/fault', 'test/support'];
+
 const STEPS = {
-  build: check(...tool('@nestjs/cli/bin/nest.js', 'build')),
   // Also checks the types, of all TypeScript: .oxlintrc.json says so.
   lint: check(...tool('oxlint/bin/oxlint', 'src', 'test')),
   'types of k6': check(...tool('typescript/bin/tsc', '-p', 'k6')),
   boundaries: check(...tool('dependency-cruiser/bin/dependency-cruise.mjs', 'src', 'test')),
   format: check(...tool('oxfmt/bin/oxfmt', '--check', '.')),
-  'unit and contract': jest(
-    ...['--roots', 'src', 'test/contract', 'test/protocol'],
-    // Counting takes as long as a third of the tests.
-    ...(all
-      ? ['--coverage', '--coverageReporters', 'text-summary', 'lcov', '--coverageThreshold', MINIMUM_COVERAGE]
-      : []),
-  ),
-  bundle: check('scripts/bundle.mjs', BUNDLE),
-  service: jest('--roots', 'test/architecture', 'test/e2e', 'test/fault', 'test/support'),
+  ...(!all && {
+    bundle: check('scripts/bundle.mjs', BUNDLE),
+    tests: jest('--roots', ...INSIDE, ...OUTSIDE),
+  }),
   ...(all && {
+    build: check(...tool('@nestjs/cli/bin/nest.js', 'build')),
+    'unit and contract': jest(
+      ...['--roots', ...INSIDE],
+      ...['--coverage', '--coverageReporters', 'text-summary', 'lcov', '--coverageThreshold', MINIMUM_COVERAGE],
+    ),
+    service: jest('--roots', ...OUTSIDE),
     packages: check('scripts/ensure-packages.mjs'),
     system: jest('--roots', 'test', '--testPathPatterns', 'test/system/', '--runInBand'),
     'load tests': jest('--roots', 'test/load'),
@@ -56,10 +62,10 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const startedAt = Date.now();
 if (all) await take('packages');
-await Promise.all([inTurn('build', ...(all ? [] : ['bundle'])), inTurn('lint', 'types of k6', 'boundaries', 'format')]);
+await Promise.all([take(all ? 'build' : 'bundle'), inTurn('lint', 'types of k6', 'boundaries', 'format')]);
 // Each takes all cores. The last one compares times, so nothing runs beside it.
-await inTurn('unit and contract', 'service');
-if (all) await inTurn('system', ...(hasK6() ? ['load tests'] : []), 'speed');
+if (all) await inTurn('unit and contract', 'service', 'system', ...(hasK6() ? ['load tests'] : []), 'speed');
+else await take('tests');
 rmSync(reports, { recursive: true });
 if (all && !hasK6())
   console.log('\nNo k6 on the PATH: the load tests were checked, but not run. k6/README.md tells how.');
