@@ -8,7 +8,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Nothing that the image keeps has a script to run after its installation, or code for one kind of processor.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY nest-cli.json tsconfig.json ./
+COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build && rm dist/.tsbuildinfo
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund

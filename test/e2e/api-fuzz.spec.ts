@@ -10,12 +10,13 @@ import {
 import { AraProcess } from '../support/ara-process';
 import { hostileId, inPath } from '../support/hostile';
 import type { HttpAnswer } from '../support/http';
+import { repeats } from '../support/repeats';
 import { arbitraryOf } from '../support/schema-arbitrary';
 import { TEST_API_KEY } from '../support/tokens';
 
 /** `FUZZ_REQUESTS=100000 npx jest test/e2e/api-fuzz` asks longer and differently each time; FUZZ_SEED repeats a run. */
 const { FUZZ_REQUESTS, FUZZ_SEED = FUZZ_REQUESTS === undefined ? '1' : String(Date.now() % 0x7fff_ffff) } = process.env;
-const REQUESTS = Number(FUZZ_REQUESTS ?? 2_000);
+const REQUESTS = Number(FUZZ_REQUESTS ?? repeats(2_000));
 const SEED = Number(FUZZ_SEED);
 const CHUNK = 500;
 const AT_ONCE = 16;
