@@ -22,9 +22,9 @@ const all = process.argv.includes('--all');
 const MINIMUM_COVERAGE = JSON.stringify({ global: { lines: 80, statements: 80, functions: 80, branches: 80 } });
 
 const tool = (bin, ...args) => [join(root, 'node_modules', bin), ...args];
-/** One more than there are cores, because many a test waits. */
-const WORKERS = String(availableParallelism() + 1);
-const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', '--maxWorkers', WORKERS, ...args) });
+const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', ...args) });
+/** One test file more at once than there are cores, because many a test waits. */
+const abreast = (...args) => jest('--maxWorkers', String(availableParallelism() + 1), ...args);
 const check = (...command) => ({ jest: false, command });
 
 /** Where the service lies as one file, from the root. */
@@ -42,18 +42,18 @@ const STEPS = {
   format: check(...tool('oxfmt/bin/oxfmt', '--check', '.')),
   ...(!all && {
     bundle: check('scripts/bundle.mjs', BUNDLE),
-    tests: jest('--roots', ...INSIDE, ...OUTSIDE),
+    tests: abreast('--roots', ...INSIDE, ...OUTSIDE),
   }),
   ...(all && {
     build: check(...tool('@nestjs/cli/bin/nest.js', 'build')),
-    'unit and contract': jest(
+    'unit and contract': abreast(
       ...['--roots', ...INSIDE],
       ...['--coverage', '--coverageReporters', 'text-summary', 'lcov', '--coverageThreshold', MINIMUM_COVERAGE],
     ),
-    service: jest('--roots', ...OUTSIDE),
+    service: abreast('--roots', ...OUTSIDE),
     packages: check('scripts/ensure-packages.mjs'),
-    system: jest('--roots', 'test', '--testPathPatterns', 'test/system/', '--runInBand'),
-    'load tests': jest('--roots', 'test/load'),
+    system: jest('--runInBand', '--roots', 'test', '--testPathPatterns', 'test/system/'),
+    'load tests': jest('--runInBand', '--roots', 'test/load'),
     speed: check('test/bench/bench.mjs', '--smoke'),
   }),
 };
