@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const [folder] = process.argv.slice(2);
 if (folder === undefined || folder.startsWith('-')) {
   console.error('Usage: node scripts/bundle.mjs <folder>');
-  process.exit(2);
+  process.exit(folder === '--help' ? 0 : 2);
 }
 const target = resolve(folder);
 rmSync(target, { recursive: true, force: true });
