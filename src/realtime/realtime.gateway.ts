@@ -42,15 +42,17 @@ export class RealtimeGateway implements OnGatewayConnection<WebSocket> {
       this.logger.debug({ msg: 'A client broke the protocol', connection_id: connection.identity.id, err: error });
     });
     const span = this.spans.connection(connection.user);
+    let hasEnded = false;
     const end = (): void => {
+      if (hasEnded) return;
+      hasEnded = true;
       this.sessions.end(connection);
+      // Here and not when the socket is gone: a drain waits for this, and then the spans are sent for the last time.
+      span.end();
     };
     // Nothing may follow a close frame; and who leaves may come back at once, whatever the limits.
     client.on('closing', end);
-    client.on('close', () => {
-      end();
-      span.end();
-    });
+    client.on('close', end);
     this.listen(client, connection, span);
     this.open(connection).catch((error: unknown) => {
       this.logger.error({ msg: 'Could not open a session', connection_id: connection.identity.id, err: error });
