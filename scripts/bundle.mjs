@@ -42,10 +42,8 @@ await build({
 });
 for (const name of ['main', 'cli/main']) {
   mkdirSync(dirname(join(target, name)), { recursive: true });
-  writeFileSync(
-    join(target, `${name}.js`),
-    `(${start.toString()})(require, module, '${join(target, name)}.bundle.js');\n`,
-  );
+  const file = JSON.stringify(join(target, `${name}.bundle.js`));
+  writeFileSync(join(target, `${name}.js`), `(${start.toString()})(require, module, ${file});\n`);
 }
 
 /** Each file knows its folder, and asks for what is not installed only when it is run. */

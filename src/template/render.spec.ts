@@ -1,9 +1,9 @@
 import fc from 'fast-check';
+import { repeats } from '../../test/support/repeats';
 import { AraError } from '../notification/ara-error';
 import { compact, toRawJson, trustedRawJson, type RawJson } from '../protocol/raw-json';
 import { compile, MAX_RENDERED_BYTES, render, type Rendering } from './render';
 import { Variables } from './variables';
-import { repeats } from '../../test/support/repeats';
 
 function json(text: string): RawJson {
   return compact(text, { start: 0, end: text.length });

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Parser } from '@asyncapi/parser';
 import { createApplication } from '../../src/application';
 import { loadConfig } from '../../src/config/load-config';
 import { AraHttpAdapter } from '../../src/http/ara-http.adapter';
@@ -67,16 +68,11 @@ describe('the documents of the API', () => {
     expect(JSON.parse(verdict)).toEqual({ valid: true });
   });
 
-  it('asyncapi.json is valid AsyncAPI 3.0', () => {
-    // Jest would take ten times as long to load the parser.
-    const validator = `new (require('@asyncapi/parser').Parser)().parse(process.argv[1]).then(({ document, diagnostics }) => {
-      const problems = diagnostics.filter(({ code }) => code !== 'asyncapi-latest-version');
-      const texts = problems.map(({ code, message, path }) => code + ' ' + path.join('.') + ': ' + message);
-      console.log(JSON.stringify({ version: document?.version(), problems: texts }));
-    })`;
-    const command = ['--eval', validator, served['asyncapi.json']!];
-    const verdict = execFileSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' });
-    expect(JSON.parse(verdict)).toEqual({ version: '3.0.0', problems: [] });
+  it('asyncapi.json is valid AsyncAPI 3.0', async () => {
+    const { document, diagnostics } = await new Parser().parse(served['asyncapi.json']!);
+    const problems = diagnostics.filter(({ code }) => code !== 'asyncapi-latest-version');
+    expect(problems.map(({ code, message, path }) => `${code} ${path.join('.')}: ${message}`)).toEqual([]);
+    expect(document?.version()).toBe('3.0.0');
   });
 
   it('refer to nothing that is not there, and hold nothing that nobody refers to', () => {

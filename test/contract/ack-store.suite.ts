@@ -1,13 +1,10 @@
 import fc from 'fast-check';
 import type { AckOutcome, AckRef, AckStore, AckTotals, PendingAck } from '../../src/ack/ack-store';
 import type { NotificationId, TenantId, UserId } from '../../src/notification/ids';
-import { repeats } from '../support/repeats';
+import { MODEL_MS, MODEL_RUN } from './model-run';
 
 const T0 = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const TIMEOUT_MS = 30_000;
-const MODEL_RUNS = Number(process.env['ARA_CONTRACT_RUNS'] ?? repeats(60));
-/** On a machine so slow that it takes longer than this, fewer runs do. */
-const MODEL_MS = MODEL_RUNS * 1000;
 
 /** Several stores over the same, empty data, as several nodes would have: not opened yet. Called for each test and run. */
 export type MakeAckStores = () => Promise<readonly [AckStore, ...AckStore[]]>;
@@ -155,10 +152,7 @@ export function describeAckStore(name: string, make: MakeAckStores): void {
     it(
       'behaves like the model, whatever the order of operations',
       async () => {
-        await fc.assert(fc.asyncProperty(fc.array(anyTurn, { maxLength: 25, size: 'max' }), agreement), {
-          numRuns: MODEL_RUNS,
-          plugins: [fc.interruptAfterTimeLimit(MODEL_MS)],
-        });
+        await fc.assert(fc.asyncProperty(fc.array(anyTurn, { maxLength: 25, size: 'max' }), agreement), MODEL_RUN);
       },
       MODEL_MS + 60_000,
     );

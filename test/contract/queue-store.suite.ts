@@ -12,14 +12,11 @@ import {
   type StoredEntry,
   type StreamKey,
 } from '../../src/queue/queue-store';
+import { MODEL_MS, MODEL_RUN } from './model-run';
 import * as model from './queue-store.model';
-import { repeats } from '../support/repeats';
 
 const T0 = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const CAP = 100;
-const MODEL_RUNS = Number(process.env['ARA_CONTRACT_RUNS'] ?? repeats(60));
-/** On a machine so slow that it takes longer than this, fewer runs do. */
-const MODEL_MS = MODEL_RUNS * 1000;
 
 export interface QueueStoreSetting {
   /**
@@ -328,7 +325,7 @@ export function describeQueueStore(name: string, { make, isAtomicAcrossUsers = t
             fc.array(turn(isAtomicAcrossUsers), { maxLength: 25, size: 'max' }),
             agreement,
           ),
-          { numRuns: MODEL_RUNS, plugins: [fc.interruptAfterTimeLimit(MODEL_MS)] },
+          MODEL_RUN,
         );
       },
       MODEL_MS + 60_000,

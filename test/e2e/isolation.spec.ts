@@ -4,10 +4,10 @@ import { parseChannelName, parseUserId } from '../../src/notification/ids';
 import { AraProcess } from '../support/ara-process';
 import { hostileId, inPath } from '../support/hostile';
 import type { HttpAnswer } from '../support/http';
+import { repeats } from '../support/repeats';
 import type { SseClient } from '../support/sse-client';
 import { until } from '../support/until';
 import type { WsClient } from '../support/ws-client';
-import { repeats } from '../support/repeats';
 
 /** `ISOLATION_SEQUENCES=10000 npx jest test/e2e/isolation` asks longer and differently each time; ISOLATION_SEED repeats a run. */
 const { ISOLATION_SEQUENCES, ISOLATION_SEED } = process.env;

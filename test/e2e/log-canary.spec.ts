@@ -4,11 +4,11 @@ import type { HttpAnswer, HttpRequest } from '../support/http';
 import { OtlpReceiver } from '../support/otlp-receiver';
 import { PostgresServer } from '../support/postgres-server';
 import { type RedisServer, startRedis } from '../support/redis-server';
+import { repeats } from '../support/repeats';
 import { StreamRefused } from '../support/sse-client';
 import { inSeconds, tokenFor } from '../support/tokens';
 import { until } from '../support/until';
 import { UpgradeRefused, WsClient } from '../support/ws-client';
-import { repeats } from '../support/repeats';
 
 // Secrets that stand nowhere else are used thousands of times, above all where something fails. Each repeats six
 // characters, so that a piece which an error message quotes is found as well as the whole.

@@ -1,10 +1,10 @@
 import { hasRedisServer } from '../support/redis-server';
+import { repeats } from '../support/repeats';
 import { audit } from './audit/audit';
 import { type Answer, Ledger, type Session } from './audit/ledger';
 import { type AuditOptions, parseOptions } from './audit/options';
 import { planOf } from './audit/plan';
 import { SOUND } from './audit/sound';
-import { repeats } from '../support/repeats';
 
 const SEED = 7;
 /** Notifications that are posted and not yet deleted at any moment, on a machine that is busy with other tests. */
