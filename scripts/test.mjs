@@ -7,14 +7,15 @@
  *                                 drives servers, a browser and PHP of the distribution, and, where k6 is on the PATH,
  *                                 test/load
  *
- * A check that is not a test run counts as one test.
+ * A check that is not a test run counts as one test. What failed is told once more at the end, where a log is cut last.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const reports = mkdtempSync(join(tmpdir(), 'ara-test-'));
@@ -70,7 +71,7 @@ rmSync(reports, { recursive: true });
 if (all && !hasK6())
   console.log('\nNo k6 on the PATH: the load tests were checked, but not run. k6/README.md tells how.');
 console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
-if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`);
+for (const failure of failures) console.log(`\nFailed: ${failure}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(failures.length > 0 ? 1 : 0);
 
@@ -81,11 +82,11 @@ async function inTurn(...names) {
 async function take(name) {
   const startedAt = Date.now();
   console.log(`── ${name}`);
-  const { passed, failed, skipped } = await count(name, STEPS[name]);
+  const { passed, failed, skipped, reasons = [] } = await count(name, STEPS[name]);
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
-  if (failed > 0) failures.push(name);
+  if (failed > 0) failures.push([name, ...reasons].join('\n'));
   console.log(`── ${name}: ${failed > 0 ? 'FAILED' : 'ok'} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
 }
 
@@ -98,9 +99,9 @@ async function count(name, { jest: isJest, command }) {
   const report = join(reports, `${name.replaceAll(' ', '-')}.json`);
   const succeeded = await run(name, isJest ? [...command, '--json', '--outputFile', report] : command);
   if (!isJest) return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1, skipped: 0 };
-  const { passed, failed, skipped } = read(report);
-  // Coverage below the minimum, or a crash: a failure that no test stands for.
-  return { passed, failed: !succeeded && failed === 0 ? 1 : failed, skipped };
+  const counted = read(report);
+  if (succeeded || counted.failed > 0) return counted;
+  return { ...counted, failed: 1, reasons: ['  No test stands for it: coverage below the minimum, or a crash.'] };
 }
 
 function read(report) {
@@ -110,10 +111,26 @@ function read(report) {
       passed: result.numPassedTests,
       failed: result.numFailedTests + result.numRuntimeErrorTestSuites,
       skipped: result.numPendingTests + result.numTodoTests,
+      reasons: result.testResults.flatMap(reasonsOf),
     };
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, reasons: ['  It left no report.'] };
   }
+}
+
+/** The tests of a file that failed and the beginning of why; the file itself when it could not be run. */
+function reasonsOf({ name, status, message, assertionResults }) {
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (status === 'failed' && failed.length === 0) return [reason(relative(root, name), message)];
+  return failed.map((test) => reason(`${relative(root, name)} › ${test.fullName}`, test.failureMessages.join('\n')));
+}
+
+function reason(title, text) {
+  const lines = stripVTControlCharacters(text)
+    .split('\n')
+    .filter((line) => !line.includes('node_modules'))
+    .slice(0, 12);
+  return [`  ${title}`, ...lines.map((line) => `    ${line}`)].join('\n');
 }
 
 /** Every line says whose it is. */
