@@ -24,8 +24,8 @@ const MINIMUM_COVERAGE = JSON.stringify({ global: { lines: 80, statements: 80, f
 
 const tool = (bin, ...args) => [join(root, 'node_modules', bin), ...args];
 const jest = (...args) => ({ jest: true, command: tool('jest/bin/jest.js', ...args) });
-/** As many test files at once as there are cores; one more where it must be quick, because many a test waits. */
-const abreast = (...args) => jest('--maxWorkers', String(availableParallelism() + (all ? 0 : 1)), ...args);
+/** As many test files at once as there are cores; three more where it must be quick, because many a test waits. */
+const abreast = (...args) => jest('--maxWorkers', String(availableParallelism() + (all ? 0 : 3)), ...args);
 const check = (...command) => ({ jest: false, command });
 
 /** Where the service lies as one file, from the root. */

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import request from 'supertest';
+import { freePort } from '../../test/support/free-port';
 import type { AraConfig, TelemetryConfig } from '../config/ara-config';
 import { Metrics } from './metrics';
 import { NULL_SPAN, Tracer } from './tracer';
@@ -34,15 +35,6 @@ async function start(changes: Partial<TelemetryConfig> = {}): Promise<void> {
 }
 
 afterEach(() => app.close());
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 describe('/metrics', () => {
   it('shows what was registered, the memory of the process and the default metrics of Node', async () => {

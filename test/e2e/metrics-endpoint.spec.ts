@@ -1,4 +1,5 @@
-import { AraProcess, freePort } from '../support/ara-process';
+import { AraProcess } from '../support/ara-process';
+import { freePort } from '../support/free-port';
 import { http } from '../support/http';
 
 const TOKEN = 'a-token-for-the-metrics-of-the-tests';

@@ -1,7 +1,8 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AraProcess, freePort, type Env } from '../support/ara-process';
+import { AraProcess, type Env } from '../support/ara-process';
+import { freePort } from '../support/free-port';
 import { http } from '../support/http';
 import { PostgresServer } from '../support/postgres-server';
 import { startRedis, type RedisServer } from '../support/redis-server';
@@ -70,9 +71,10 @@ describe('the same with secrets of their own', () => {
   const cleanUp: (() => unknown)[] = [];
 
   afterEach(async () => {
-    expect(await ara?.stop()).toEqual({ code: 0, signal: null });
+    const exit = await ara?.stop();
     for (const each of cleanUp.splice(0).reverse()) await each();
     ara = undefined;
+    expect(exit).toEqual({ code: 0, signal: null });
   });
 
   it('standard production serves while nobody answers for its Redis, which only triggers need', async () => {

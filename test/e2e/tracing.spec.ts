@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { AraProcess, type Env, freePort } from '../support/ara-process';
+import { AraProcess, type Env } from '../support/ara-process';
+import { freePort } from '../support/free-port';
 import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver';
 import { type RedisServer, startRedis } from '../support/redis-server';
 import { until } from '../support/until';

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argumentsOf } from './entry';
+import { freePort } from './free-port';
 import { http, type HttpAnswer, type HttpRequest } from './http';
 import { SseClient } from './sse-client';
 import { TEST_API_KEY, TEST_JWT_SECRET, tokenFor, type TestClaims } from './tokens';
@@ -151,18 +151,4 @@ function freshFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'ara-'));
   folders.push(folder);
   return folder;
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
-    const server = createServer();
-    server.on('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => {
-        found(port);
-      });
-    });
-  });
 }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { embeddedBinaries } from '../../src/postgres/embedded-binaries';
 import { serverAccount } from '../../src/postgres/server-account';
-import { freePort } from './ara-process';
+import { freePort } from './free-port';
 import { until } from './until';
 
 /** The test's own server has nothing to hide and listens on the loopback only. */

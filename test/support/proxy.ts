@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './ara-process';
+import { freePort } from './free-port';
 import { samplesIn } from './docs-page';
 import { http } from './http';
 import { tool } from './tools';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './ara-process';
+import { freePort } from './free-port';
 import { until } from './until';
 
 const BOOT_MS = 10_000;

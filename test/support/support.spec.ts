@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import jwt from 'jsonwebtoken';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { freePort } from './free-port';
 import { http } from './http';
 import { Inbox } from './inbox';
 import { SseClient, StreamRefused } from './sse-client';
@@ -53,6 +55,19 @@ it('tokens can be verified, and carry any claim', () => {
     const pair = new TestKeyPair(algorithm);
     expect(jwt.verify(pair.tokenFor('u'), pair.publicPem, { algorithms: [algorithm] })).toMatchObject({ sub: 'u' });
   }
+});
+
+describe('freePort', () => {
+  it('gives none twice, none that is taken, and none that an outgoing connection may get', async () => {
+    const ports = await Promise.all(Array.from({ length: 50 }, () => freePort()));
+    expect(new Set(ports).size).toBe(50);
+    expect(Math.max(...ports)).toBeLessThan(20_000);
+    const next = (await freePort()) + 1;
+    const taken = createServer().listen(next, '127.0.0.1');
+    await once(taken, 'listening');
+    expect(await freePort()).not.toBe(next);
+    taken.close();
+  });
 });
 
 describe('the clients', () => {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
-import { AraProcess, freePort } from '../support/ara-process';
+import { AraProcess } from '../support/ara-process';
+import { freePort } from '../support/free-port';
 import { http } from '../support/http';
 import { DEPLOY } from '../support/operator-files';
 import { Proxy, sampleOf } from '../support/proxy';

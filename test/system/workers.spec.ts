@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { AraProcess, freePort, type Env } from '../support/ara-process';
+import { AraProcess, type Env } from '../support/ara-process';
+import { freePort } from '../support/free-port';
 import { scrape } from '../support/metrics';
 import { type RedisServer, startRedis } from '../support/redis-server';
 import { counted, CONTENT } from '../support/test-cluster';
