@@ -162,7 +162,7 @@ const scenarios: Record<string, () => Promise<void>> = {
   },
 
   'in development a connection outlives its token': async () => {
-    const exp = inSeconds(1);
+    const exp = inSeconds(2);
     const [client, stream] = [await development.ws('late', { exp }), await development.sse('late', { exp })];
     await wait(4_000);
     expect(await client.settled()).toEqual([]);
