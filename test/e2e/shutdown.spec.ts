@@ -100,7 +100,7 @@ it('ends at once when nobody is there, by SIGINT too', async () => {
   const ara = await AraProcess.start();
   const { code, signal, tookMs } = await end(ara, 'SIGINT');
   expect({ code, signal }).toEqual({ code: 0, signal: null });
-  expect(tookMs).toBeLessThan(2_000);
+  expect(tookMs).toBeLessThan(1_000);
 });
 
 it('ends at once, and says so, at a second signal', async () => {
@@ -112,7 +112,7 @@ it('ends at once, and says so, at a second signal', async () => {
   expect(ara.hasExited).toBe(false);
   const { code, signal, tookMs } = await end(ara, 'SIGTERM');
   expect({ code, signal }).toEqual({ code: 1, signal: null });
-  expect(tookMs).toBeLessThan(2_000);
+  expect(tookMs).toBeLessThan(1_000);
   mute.close();
 });
 

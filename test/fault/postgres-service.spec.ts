@@ -120,7 +120,7 @@ describe('PostgresService', () => {
     const hanging = Array.from({ length: 8 }, () => elapsed(ask(postgres)));
     for (const ms of await Promise.all(hanging)) expect(ms).toBeLessThan(TIMEOUT_MS + 400);
     await expect(ask(postgres)).rejects.toThrow('did not answer lately');
-    expect(await elapsed(ask(postgres))).toBeLessThan(TIMEOUT_MS / 2);
+    expect(await elapsed(ask(postgres))).toBeLessThan(100);
     server.resume();
     await until('it serves again', async () => (await ask(postgres)) !== undefined, 10_000);
   }, 30_000);

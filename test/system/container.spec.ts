@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Env } from '../support/ara-process';
+import type { Env } from '../support/ara-process';
 import { freePort } from '../support/free-port';
 import { http } from '../support/http';
 import { Image } from '../support/image';
